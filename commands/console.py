@@ -1,0 +1,7 @@
+"""The one console that people read."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+console = Console(highlight=False)

@@ -1,0 +1,121 @@
+"""The demo: what a user would do by hand over a morning, done through the same public interfaces."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from rich.table import Table
+
+from commands.addresses import print_addresses
+from commands.console import console
+from commands.deciding import decide
+from commands.follow import Follower, progress_shown
+from commands.outcome import print_outcome
+from commands.scores_table import print_scores
+from commands.stack_up import bring_up
+from sluice.data.record import Message
+from sluice.errors import SluiceError, StackError
+from sluice.home import Home
+from sluice.home_recipe import settle_in
+from sluice.recipe import Recipe
+from sluice.run_record import RunRecord
+from sluice.serving.client import GatewayClient
+from sluice.stack.local import Stack, stop_stack
+
+RETRAIN_SECONDS = 3600.0
+LOOK_SECONDS = 0.5
+
+
+def demonstrate(
+    home: Home, recipe_path: Path, batch: Path, question: str | None, *, keep: bool
+) -> None:
+    """Run the demo; the stack is stopped at the end unless `keep`.
+
+    Raises:
+        SluiceError: a step failed; the message says which.
+    """
+    recipe = settle_in(home, recipe_path)
+    try:
+        stack = bring_up(home, recipe, recipe_path)
+        print_addresses(home, stack)
+        record = _retrain(home, batch)
+        if record.outcome == "failed":
+            raise SluiceError(record.detail)
+        _show_evidence(home, record)
+        if record.outcome == "awaiting approval":
+            _approve(home, record)
+        _ask_both(home, recipe, stack, question)
+        _say_where(home, stack, record)
+    finally:
+        if not keep:
+            with console.status("stopping what was started"):
+                stop_stack(home)
+            console.print("The stack is stopped. `make demo KEEP=1` leaves it up.", style="dim")
+
+
+def _retrain(home: Home, batch: Path) -> RunRecord:
+    """Drop the batch into the landing folder; the watcher does the rest."""
+    home.landing.mkdir(parents=True, exist_ok=True)
+    with progress_shown() as progress:
+        follower = Follower(home, progress)
+        aside = home.landing / f".{batch.name}"
+        shutil.copyfile(batch, aside)
+        aside.rename(home.landing / batch.name)
+        progress.print(f"dropped {batch} into {home.landing}; the watcher starts a retrain")
+        deadline = time.monotonic() + RETRAIN_SECONDS
+        while time.monotonic() < deadline:
+            record = follower.look()
+            if record is not None and record.outcome != "running":
+                return record
+            time.sleep(LOOK_SECONDS)
+    raise StackError(f"No retrain ended within {RETRAIN_SECONDS:.0f} s. See {home.logs}.")
+
+
+def _show_evidence(home: Home, record: RunRecord) -> None:
+    console.print()
+    table = Table("step", "seconds", "", title="stages", title_justify="left", box=None)
+    for step in record.steps:
+        table.add_row(step.name, f"{step.seconds:.1f}", step.detail)
+    table.add_row("[bold]all[/]", f"[bold]{record.seconds:.1f}[/]", "")
+    console.print(table)
+    if record.evidence_digest:
+        print_scores(home, record.evidence_digest)
+    print_outcome(home, record, as_json=False)
+
+
+def _approve(home: Home, record: RunRecord) -> None:
+    console.print("\nApproving as `sluice approve` does, through the form of the promote run …")
+    outcome, detail = decide(
+        home, "approve", record.version, "the demo", "approved by the demo, not by a person"
+    )
+    console.print(f"[bold green]{outcome}[/]: ", end="")
+    console.print(detail, markup=False)
+
+
+def _ask_both(home: Home, recipe: Recipe, stack: Stack, question: str | None) -> None:
+    asked = question or recipe.serving.smoke_question
+    with GatewayClient(str(stack.url("gateway"))) as gateway:
+        if not gateway.ready().ready:
+            return
+        message = [Message("user", asked)]
+        limit = recipe.evaluation.max_new_tokens
+        base = gateway.chat(message, "base", limit)
+        served = gateway.chat(message, recipe.model.name, limit)
+    table = Table(title=f"\n{asked}", title_justify="left", show_lines=True)
+    table.add_column("base model", ratio=1)
+    table.add_column(f"{recipe.model.name}, version {served.version}", ratio=1)
+    table.add_row(base.text, served.text)
+    console.print(table)
+
+
+def _say_where(home: Home, stack: Stack, record: RunRecord) -> None:
+    prefect = stack.url("prefect")
+    table = Table.grid(padding=(0, 2))
+    if record.flow_run_id:
+        table.add_row("Prefect run", f"{prefect}/runs/flow-run/{record.flow_run_id}")
+    for name, address in record.links.items():
+        table.add_row(name, address)
+    table.add_row("Gateway", f"{stack.url('gateway')}/v1/chat/completions")
+    console.print(table, soft_wrap=True)

@@ -1,0 +1,108 @@
+"""Show a run while it goes on: finished steps as lines, the one under way as a bar."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from commands.console import console
+from sluice.home import Home
+from sluice.run_record import RunRecord, read_records
+
+LOOK_SECONDS = 0.5
+
+
+class Follower:
+    """Prints what is new in a run's record each time it is asked to look."""
+
+    def __init__(self, home: Home, progress: Progress) -> None:
+        self._home, self._progress = home, progress
+        self._known = {record.run_id for record in read_records(home.runs)}
+        self._shown: set[str] = set()
+        self._offset = 0
+        self._bar = progress.add_task("starting", total=None)
+
+    def look(self) -> RunRecord | None:
+        """Show progress; returns the record of the run that is followed, once it has begun."""
+        new = [r for r in read_records(self._home.runs) if r.run_id not in self._known]
+        if not new:
+            return None
+        record = new[-1]
+        for step in record.steps:
+            if step.name not in self._shown:
+                self._shown.add(step.name)
+                self._progress.print(step_line(step.name, step.seconds, step.detail))
+                self._progress.reset(self._bar, total=None, description="working")
+        event = self._newest_event(record)
+        if event:
+            self._show(event)
+        return record
+
+    def _newest_event(self, record: RunRecord) -> dict[str, Any] | None:
+        path = self._home.runs / record.run_id / "progress.jsonl"
+        if not path.exists():
+            return None
+        with path.open("rb") as file:
+            file.seek(self._offset)
+            lines = [line for line in file if line.endswith(b"\n")]
+        self._offset += sum(len(line) for line in lines)
+        return json.loads(lines[-1]) if lines else None
+
+    def _show(self, event: dict[str, Any]) -> None:
+        if event.get("kind") == "step":
+            seconds_left = event["seconds"] / event["step"] * (event["total_steps"] - event["step"])
+            text = f"training  loss {event['loss']:.3f}  about {seconds_left:.0f} s left"
+            done, total = event["step"], event["total_steps"]
+        elif "phase" in event:
+            text = f"{event['model']}: {event['phase']}"
+            done, total = event["done"], event["total"]
+        else:
+            return
+        self._progress.update(self._bar, description=text, completed=done, total=total)
+
+
+def step_line(name: str, seconds: float, detail: str) -> str:
+    """One finished step as people see it."""
+    return f"[green]✓[/] {name:<24} {seconds:>7.1f} s  [dim]{detail}[/]"
+
+
+@contextlib.contextmanager
+def progress_shown() -> Iterator[Progress]:
+    """A live display under which finished steps are printed as lines."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield progress
+
+
+@contextlib.contextmanager
+def following(home: Home, *, quiet: bool) -> Iterator[None]:
+    """Follow the run that begins inside the block, from a thread."""
+    if quiet:
+        yield
+        return
+    over = threading.Event()
+    with progress_shown() as progress:
+        follower = Follower(home, progress)
+
+        def look() -> None:
+            while not over.wait(LOOK_SECONDS):
+                follower.look()
+
+        thread = threading.Thread(target=look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            follower.look()

@@ -1,0 +1,112 @@
+"""The command line: `sluice COMMAND`. Exit codes: 0 done, 1 failed, 2 wrong use or recipe,
+3 rejected by the gate, 4 inconclusive, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+import typer
+
+from commands import (
+    approve,
+    chat,
+    check,
+    demo,
+    deploy,
+    down,
+    report,
+    rollback,
+    run,
+    serve,
+    status,
+    up,
+)
+from sluice import __version__
+from sluice.errors import SluiceError
+from sluice.quiet import turn_telemetry_off
+
+app = typer.Typer(
+    help="Retrain a language model on fresh data, prove it better, approve it, serve it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong use or recipe, 3 rejected by the gate, "
+    "4 inconclusive, 130 interrupted. --debug shows tracebacks.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sluice {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _sluice(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    turn_telemetry_off()
+
+
+for _command in (
+    check.check,
+    run.run,
+    up.up,
+    down.down,
+    deploy.deploy,
+    status.status,
+    approve.approve,
+    approve.reject,
+    rollback.rollback,
+    serve.serve,
+    chat.chat,
+    report.report,
+    demo.demo,
+):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run a command; every error becomes one clear paragraph and an exit code."""
+    debug = "--debug" in sys.argv or bool(os.environ.get("SLUICE_DEBUG"))
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        code = app(arguments, prog_name="sluice", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _say("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = _say("Interrupted. Finished steps are kept; the same command continues.", 130)
+    except SluiceError as error:
+        if debug:
+            traceback.print_exc()
+        code = _say(f"error: {error}", error.exit_code)
+    except BrokenPipeError:
+        code = 1  # whoever read our output has gone
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code = _say(
+            f"error: {type(error).__name__}: {error}\nThis is a fault in Sluice, not in your "
+            "input. Run it again with --debug to see where.",
+            1,
+        )
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    typer.echo(message, err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Bring the local stack up: servers first, then deployments, then what uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from commands.console import console
+from sluice.errors import SluiceError
+from sluice.home import Home
+from sluice.recipe import Recipe
+from sluice.stack.local import (
+    Stack,
+    changing,
+    point_at_stack,
+    read_stack,
+    save_stack,
+    start_gateway,
+    start_mlflow,
+    start_prefect,
+    start_watcher,
+    start_worker,
+    stop_stack,
+    wait_for,
+)
+from sluice.stack.service import Service
+from sluice.training.base_model import resolve_base
+from sluice.home import cache_dir
+
+
+def bring_up(home: Home, recipe: Recipe, recipe_path: Path) -> Stack:
+    """Start whatever does not run yet; if that fails, what was started is stopped again.
+
+    Raises:
+        StackError: a server did not start.
+        BaseModelError: the base model cannot be had.
+    """
+    with changing(home):
+        running = set(read_stack(home).services)
+        try:
+            with console.status("fetching the base model"):
+                resolve_base(recipe.model.base, recipe.model.revision, cache_dir())
+            with console.status("starting servers"):
+                _start_servers(home, recipe)
+            _start_workers(home, recipe, recipe_path)
+        except (SluiceError, KeyboardInterrupt):
+            if not running:
+                stop_stack(home)
+            raise
+    return read_stack(home)
+
+
+def _start_servers(home: Home, recipe: Recipe) -> None:
+    starters: dict[str, Callable[[], Service]] = {
+        "prefect": lambda: start_prefect(home),
+        "mlflow": lambda: start_mlflow(home),
+        "gateway": lambda: start_gateway(home, recipe),
+    }
+    started = [_add(home, start) for name, start in starters.items() if not _runs(home, name)]
+    wait_for(home, *started)
+
+
+def _start_workers(home: Home, recipe: Recipe, recipe_path: Path) -> None:
+    stack = point_at_stack(home)
+    prefect = str(stack.url("prefect"))
+    # After the addresses are set: Prefect reads its settings when it is imported.
+    from flows.deploy import POOL, deploy
+    from flows.deciding import heal_home
+
+    with console.status("creating deployments"):
+        heal_home(home, recipe)
+        deploy(home, recipe, recipe_path)
+    if not _runs(home, "worker"):
+        _add(home, lambda: start_worker(home, POOL, prefect))
+    if recipe.schedule.watch_landing and not _runs(home, "watcher"):
+        _add(home, lambda: start_watcher(home, recipe_path.absolute(), prefect))
+
+
+def _runs(home: Home, name: str) -> bool:
+    return name in read_stack(home).services
+
+
+def _add(home: Home, start: Callable[[], Service]) -> Service:
+    """Start a server and write it down at once: what is not written down could not be stopped."""
+    service = start()
+    save_stack(home, read_stack(home).with_service(service))
+    return service

@@ -1,0 +1,1 @@
+"""Order and decisions: each flow reads like a table of contents."""

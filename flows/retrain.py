@@ -1,0 +1,51 @@
+"""The retrain flow: from fresh files to a challenger that waits for a person's yes."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.states import Failed, State
+
+from flows.opening import opened
+from flows.promotion_request import ask_approval
+from sluice.errors import SluiceError
+from sluice.run_record import Outcome
+from tasks.conclude import conclude, gate_reasons
+from tasks.decide import decide
+from tasks.evaluate import evaluate
+from tasks.ingest import ingest
+from tasks.job import Job
+from tasks.prepare import check_raw, check_training, clean, split
+from tasks.register import register
+from tasks.train import train
+
+BY_VERDICT: dict[str, Outcome] = {"reject": "rejected by gate", "inconclusive": "inconclusive"}
+
+
+@flow(name="retrain", retries=0)
+def retrain(recipe_path: str, batch: list[str] | None = None) -> State:
+    """Run one whole retrain; it ends in a named outcome, which is also the name of its state."""
+    try:
+        with opened(recipe_path) as job:
+            return _retrain(job, batch)
+    except SluiceError as error:
+        return Failed(message=str(error))
+
+
+def _retrain(job: Job, batch: list[str] | None) -> State:
+    snapshots = ingest(job, batch)
+    reason_to_skip = decide(job, snapshots)
+    if reason_to_skip:
+        return conclude(job, "skipped", reason_to_skip)
+    checked = check_raw(job, snapshots)
+    cleaned = clean(job, checked)
+    curated = split(job, cleaned)
+    trail = check_training(job, snapshots, checked, cleaned, curated)
+    trained = train(job, trail)
+    evidence = evaluate(job, trail, trained)
+    _, tracked = trained
+    if evidence.verdict != "promote":
+        return conclude(job, BY_VERDICT[evidence.verdict], gate_reasons(job, evidence), tracked)
+    version = register(job, trained, evidence)
+    ask_approval(job, version)
+    detail = f"version {version.version} passed the gate and waits for a decision"
+    return conclude(job, "awaiting approval", detail, tracked)

@@ -1,0 +1,81 @@
+"""Advice on a recipe that is valid but unusual. It never stops a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sluice.recipe import Recipe
+
+# Usual ranges of the peak learning rate by method, as the tutorials and PEFT's examples use them.
+USUAL_RATES = {"lora": (1e-4, 2e-4)}
+FAR = 2.0  # times above or below the range: then it is worth a word
+FEW_ROWS_FOR_LORA = 100
+MANY_EPOCHS = 10
+
+
+def advise(recipe: Recipe, batches: list[Path]) -> list[str]:
+    """One sentence for each thing that is unusual, the weightiest first."""
+    return [
+        *_rate(recipe),
+        *_alpha(recipe),
+        *_rows(recipe, batches),
+        *_lengths(recipe),
+        *_gate(recipe),
+    ]
+
+
+def _rate(recipe: Recipe) -> Iterator[str]:
+    rate, (low, high) = recipe.training.learning_rate, USUAL_RATES[recipe.training.method]
+    if rate > high * FAR or rate < low / FAR:
+        yield (
+            f"training.learning_rate {rate:g} is far from what is usual for "
+            f"{recipe.training.method} ({low:g} to {high:g}). Small models and few rows bear more; "
+            "watch the validation loss."
+        )
+
+
+def _alpha(recipe: Recipe) -> Iterator[str]:
+    rank, alpha = recipe.training.rank, recipe.training.alpha
+    if not rank <= alpha <= 4 * rank:
+        yield (
+            f"training.alpha {alpha} is far from 2 x rank ({2 * rank}): the adapter's effect is "
+            f"scaled by alpha / rank = {alpha / rank:g}."
+        )
+
+
+def _rows(recipe: Recipe, batches: list[Path]) -> Iterator[str]:
+    rows = sum(_lines(path) for path in batches)
+    if batches and rows < FEW_ROWS_FOR_LORA:
+        yield (
+            f"There are {rows} lines in {len(batches)} files; with fewer than "
+            f"{FEW_ROWS_FOR_LORA} rows LoRA learns style rather than facts."
+        )
+    if recipe.training.epochs > MANY_EPOCHS:
+        yield f"training.epochs {recipe.training.epochs:g}: small data is learned by heart by then."
+
+
+def _lengths(recipe: Recipe) -> Iterator[str]:
+    if recipe.evaluation.max_new_tokens > recipe.serving.max_new_tokens:
+        yield (
+            f"evaluation.max_new_tokens {recipe.evaluation.max_new_tokens} is more than serving "
+            f"allows ({recipe.serving.max_new_tokens}): longer answers are judged than are served."
+        )
+
+
+def _gate(recipe: Recipe) -> Iterator[str]:
+    if all(rule.rule in ("at_least", "at_most") for rule in recipe.gate.rules):
+        yield "gate.rules compare with no other model: a worse candidate could replace a better one."
+    rows = _lines(recipe.data.evaluation) if recipe.data.evaluation else None
+    if rows is not None and rows < recipe.gate.min_rows:
+        yield (
+            f"data.evaluation has {rows} lines, gate.min_rows asks for {recipe.gate.min_rows}: "
+            "every verdict will be inconclusive."
+        )
+
+
+def _lines(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())

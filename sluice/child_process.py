@@ -1,0 +1,205 @@
+"""Run a step in a process of its own, follow its events, and turn whatever happens into one outcome.
+
+A step with a model in memory runs as `python -m MODULE request.json`. Its memory returns to the
+system when it ends, an out-of-memory kill is an ordinary failure of the step, and nothing of it
+outlives the parent. The child's side is `run_child`.
+
+    request.json   what to do                     written by the parent
+    events.jsonl   progress, one JSON per line    written by the child, followed by the parent
+    result.json    {"ok": …} or {"error": text}   written last by the child
+    log.txt        everything the child printed
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sluice.errors import SluiceError, StepProcessError
+from sluice.lake import read_json, write_json
+
+Event = dict[str, Any]
+POLL_SECONDS = 0.25
+TERM_SECONDS = 10.0
+LOG_TAIL_LINES = 12
+PR_SET_PDEATHSIG = 1
+
+REQUEST, EVENTS, RESULT, LOG = "request.json", "events.jsonl", "result.json", "log.txt"
+
+
+def run_module(
+    module: str,
+    request: dict[str, Any],
+    work: Path,
+    *,
+    on_event: Callable[[Event], None],
+    timeout_seconds: float,
+    error: type[StepProcessError] = StepProcessError,
+) -> dict[str, Any]:
+    """Run `module` as a process with `request`; returns what it reported as its result.
+
+    Events are passed to `on_event` in order, in the calling thread. If the caller is interrupted,
+    or the time is over, the whole process group ends before this returns.
+
+    Raises:
+        StepProcessError (or `error`): the process failed, was killed, or took too long.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    write_json(work / REQUEST, request)
+    (work / RESULT).unlink(missing_ok=True)
+    with (work / LOG).open("ab") as log, _process(module, work, log) as process:
+        deadline = time.monotonic() + timeout_seconds
+        for event in _follow(work / EVENTS, process):
+            if event is not None:
+                on_event(event)
+            elif time.monotonic() > deadline:
+                raise error(
+                    f"{module} was stopped after {timeout_seconds / 60:.1f} minutes. Raise the "
+                    "timeout in the recipe, or give it less to do; finished work is kept."
+                )
+        return _outcome(module, work, process.wait(), error)
+
+
+@contextlib.contextmanager
+def _process(module: str, work: Path, log: Any) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, str(work / REQUEST)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=child_environment(),
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        end_group(process)
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a child: no telemetry, no progress bars, threads that do not spin."""
+    # Idle OpenMP threads that spin steal the core that the other process needs.
+    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
+    return {**quiet, **os.environ, "SLUICE_PARENT": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+
+
+def end_group(process: subprocess.Popen[bytes], term_seconds: float = TERM_SECONDS) -> None:
+    """End a process and all that it started: SIGTERM first, SIGKILL if that is not enough."""
+    for sign, seconds in ((signal.SIGTERM, term_seconds), (signal.SIGKILL, None)):
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)  # its children may live on without it
+
+
+def _follow(path: Path, process: subprocess.Popen[bytes]) -> Iterator[Event | None]:
+    """Each complete line that appears in the file; None whenever there is nothing new."""
+    offset = 0
+    while True:
+        ended = process.poll() is not None
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    offset += len(line)
+                    yield json.loads(line)
+        if ended:
+            return
+        yield None
+        time.sleep(POLL_SECONDS)
+
+
+def _outcome(
+    module: str, work: Path, code: int, error: type[StepProcessError]
+) -> dict[str, Any]:
+    if (work / RESULT).exists():
+        result = read_json(work / RESULT)
+        if "ok" in result:
+            return result["ok"]
+        raise error(result["error"])
+    raise error(f"{module} {_how_it_died(code)} Its last lines are in {work / LOG}:\n{_tail(work)}")
+
+
+def _how_it_died(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return (
+            "was killed (SIGKILL). If nobody did that, the machine ran out of memory: lower "
+            "`training.batch_size` or `evaluation.batch_size`, then run again; it continues from "
+            "the last checkpoint."
+        )
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}. Run again to continue."
+    return f"ended with exit code {code} and no result."
+
+
+def _tail(work: Path) -> str:
+    lines = (work / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-LOG_TAIL_LINES:])
+
+
+class EventWriter:
+    """The child's side of the events file: each event is one line, visible at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("a", encoding="utf-8")
+
+    def __call__(self, event: Event) -> None:
+        """Append one event, with the time in milliseconds since 1970."""
+        timed = {**event, "time_ms": int(time.time() * 1000)}
+        self._file.write(json.dumps(timed, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def keep(self, wanted: Callable[[Event], bool]) -> None:
+        """Forget earlier events: those of steps that a crash undid, which will be done again."""
+        events = [json.loads(line) for line in self._path.read_bytes().splitlines()]
+        self._file.truncate(0)
+        for event in filter(wanted, events):
+            self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+
+def run_child(work_on: Callable[[dict[str, Any], EventWriter], dict[str, Any]]) -> None:
+    """The main function of a child: read the request, do it, leave one result, exit 0 or 1."""
+    _die_with_parent()
+    path = Path(sys.argv[1])
+    result = path.parent / RESULT
+    try:
+        done = work_on(read_json(path), EventWriter(path.parent / EVENTS))
+    except SluiceError as error:
+        write_json(result, {"error": str(error)})
+        raise SystemExit(1) from error
+    except OSError as error:
+        traceback.print_exc()
+        write_json(result, {"error": f"{error.strerror or error}: {error.filename or 'a file'}."})
+        raise SystemExit(1) from error
+    except Exception as error:
+        traceback.print_exc()
+        write_json(result, {"error": f"{type(error).__name__}: {error}"})
+        raise SystemExit(1) from error
+    write_json(result, {"ok": done})
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent dies, so that kill -9 leaves no strays."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = os.environ.get("SLUICE_PARENT")
+        if parent and os.getppid() != int(parent):  # it died before we asked
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""From models to a verdict: generation, scores, statistics, gate, report."""

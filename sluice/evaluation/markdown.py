@@ -1,0 +1,99 @@
+"""The evidence as short Markdown, for the approval form and for a run's artifact."""
+
+from __future__ import annotations
+
+import re
+
+from sluice.evaluation.display import (
+    difference_text,
+    good_direction,
+    interval_text,
+    level_text,
+    name_of,
+    score_text,
+)
+from sluice.evaluation.report import Report, headline
+from sluice.evaluation.samples import Sample
+from sluice.evaluation.score_table import METRICS, MODELS, Scores
+from sluice.evaluation.verdict import RuleLine, Verdict
+
+SAMPLES = 3
+LONGEST = 240  # characters of an answer that are shown
+MARKS = {"pass": "✅ pass", "fail": "❌ fail", "inconclusive": "❔ undecided"}
+WORDS = {"promote": "✅ Promote", "reject": "❌ Reject", "inconclusive": "❔ Inconclusive"}
+SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+
+
+def render_markdown(report: Report) -> str:
+    """Verdict, rules, scores and a few answers of a report, as Markdown."""
+    parts = [
+        _heading(report.model, report.verdict),
+        _rules(report.verdict.lines),
+        _scores(report.scores),
+        *(_sample(sample) for sample in report.samples[:SAMPLES]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str, longest: int = LONGEST) -> str:
+    """Text that shows as itself in a Markdown table: one line, nothing interpreted, cut if long."""
+    line = " ".join(text.split())
+    cut = line if len(line) <= longest else line[: longest - 1] + "…"
+    plain = cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return SPECIAL.sub(r"\\\1", plain)
+
+
+def _heading(model: str, verdict: Verdict) -> str:
+    return f"## {WORDS[verdict.verdict]}: {escaped(model)}\n\n{escaped(headline(verdict))}"
+
+
+def _rules(lines: tuple[RuleLine, ...]) -> str:
+    rows = [(MARKS[line.outcome], escaped(line.rule), escaped(line.reason)) for line in lines]
+    return _table(("", "Rule", "Why"), rows)
+
+
+def _scores(scores: Scores) -> str:
+    models = [model for model in MODELS if model in scores.models]
+    others = [model for model in reversed(models) if model in scores.differences]
+    header = ("", *(m.capitalize() for m in models), *(f"Candidate − {o}" for o in others))
+    rows = [
+        (
+            f"{name_of(metric)} ({'↓' if good_direction(metric) == 'lower' else '↑'})",
+            *(_score(scores, model, metric) for model in models),
+            *(_difference(scores, other, metric) for other in others),
+        )
+        for metric in METRICS
+    ]
+    note = (
+        f"{scores.rows} held-out rows; {level_text(scores.confidence)} paired bootstrap intervals."
+    )
+    return f"{_table(header, rows)}\n\n{note}"
+
+
+def _score(scores: Scores, model: str, metric: str) -> str:
+    found = scores.models[model].get(metric)
+    return "missing" if found is None else score_text(metric, found.value)
+
+
+def _difference(scores: Scores, other: str, metric: str) -> str:
+    difference = scores.differences[other].get(metric)
+    if difference is None:
+        return "missing"
+    found = difference.absolute
+    interval = interval_text(lambda v: difference_text(metric, v), found.low, found.high)
+    return f"**{difference_text(metric, found.value)}** {escaped(interval)}"
+
+
+def _sample(sample: Sample) -> str:
+    rows = [("Reference", escaped(sample.reference))]
+    rows += [
+        (model.capitalize(), escaped(sample.answers[model]) or "empty answer")
+        for model in MODELS
+        if model in sample.answers
+    ]
+    return f"**{escaped(sample.question)}**\n\n{_table(('', 'Answer'), rows)}"
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,157 @@
+"""Read a recipe from YAML: errors carry the file, the line, and the nearest key that exists."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sluice.errors import RecipeError
+from sluice.recipe import Recipe
+
+Loc = tuple[int | str, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key written twice instead of silently taking the last."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.MarkedYAMLError(
+                problem=f"the key `{key.value}` is written twice", problem_mark=key.start_mark
+            )
+        seen.add(key.value)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; relative paths in it are taken from its own folder.
+
+    Raises:
+        RecipeError: the file cannot be read, or one or more values are wrong; the message has
+            one line for each, as `file:line: key: what is wrong`.
+    """
+    text = _read(path)
+    try:
+        values = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        tree = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RecipeError(f"{path}:{line}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}:1: this is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}:1: a recipe is a YAML mapping with `model:` and `data:`.")
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        lines = [_line(path, tree, dict(problem)) for problem in error.errors()]
+        raise RecipeError("\n".join(lines)) from error
+    return _with_absolute_paths(recipe, path.absolute().parent)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], 1)
+        hint = f" Did you mean {path.parent / near[0]}?" if near else ""
+        raise RecipeError(f"{path}: there is no such recipe.{hint}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+def _line(path: Path, tree: yaml.Node | None, problem: dict[str, Any]) -> str:
+    loc: Loc = problem["loc"]
+    where = ".".join(str(part) for part in loc) or "recipe"
+    return f"{path}:{_line_number(tree, loc)}: {where}: {_sentence(problem, loc)}"
+
+
+def _sentence(problem: dict[str, Any], loc: Loc) -> str:
+    if problem["type"] == "extra_forbidden":
+        return _unknown_key(loc)
+    if problem["type"] == "missing":
+        return "is required and not there"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    given = problem.get("input")
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return message[:1].lower() + message[1:] + shown
+
+
+def _unknown_key(loc: Loc) -> str:
+    known = _known_keys(Recipe, loc[:-1])
+    near = difflib.get_close_matches(str(loc[-1]), known, 1, cutoff=0.5)
+    elsewhere = [name for name in _sections_with(str(loc[-1])) if name != loc[0]]
+    if near:
+        return f"is not a key of the recipe. Did you mean `{near[0]}`?"
+    if elsewhere:
+        return f"is not a key here; it belongs under `{elsewhere[0]}:`."
+    return f"is not a key of the recipe. Known here: {', '.join(known) or 'none'}."
+
+
+def _known_keys(model: type[BaseModel], loc: Loc) -> list[str]:
+    for part in loc:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            return _rule_keys(loc)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            model = field.annotation
+        else:
+            return _rule_keys(loc)
+    return list(model.model_fields)
+
+
+def _rule_keys(loc: Loc) -> list[str]:
+    from sluice import recipe
+
+    named = {"better": recipe.BetterRule, "not_worse": recipe.NotWorseRule}
+    model = next((named[str(part)] for part in loc if str(part) in named), recipe.LimitRule)
+    return list(model.model_fields)
+
+
+def _sections_with(key: str) -> list[str]:
+    return [
+        name
+        for name, field in Recipe.model_fields.items()
+        if isinstance(field.annotation, type) and key in field.annotation.model_fields
+    ]
+
+
+def _line_number(tree: yaml.Node | None, loc: Loc) -> int:
+    node, line = tree, 1
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            pair = next((p for p in node.value if p[0].value == str(part)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
+    data = recipe.data
+    update = {
+        name: (folder / value).resolve()
+        for name in ("landing", "evaluation")
+        if (value := getattr(data, name)) is not None
+    }
+    base = folder / recipe.model.base
+    model = recipe.model
+    if recipe.model.base.startswith((".", "/")) and base.is_dir():
+        model = model.model_copy(update={"base": str(base.resolve())})
+    return recipe.model_copy(
+        update={"data": data.model_copy(update=update), "model": model}
+    )

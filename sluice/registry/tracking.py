@@ -1,0 +1,136 @@
+"""One MLflow run for each retrain: settings, live loss, scores and the report.
+
+Tracking never stops training. What MLflow does not take at once waits and is sent again, once:
+an event carries its own time, so a point that arrives twice is the same point.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric, Param, RunTag
+
+from sluice.registry.connection import client_for, experiment_id, explained
+
+log = logging.getLogger(__name__)
+SEND_SECONDS = 2.0  # one batch each; a call for each metric is 90 times slower
+RETRY_SECONDS = 20.0
+BATCH = 900  # MLflow takes at most 1000 metrics in one call
+KEY_TAG = "sluice.run_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A run in MLflow."""
+
+    uri: str
+    run_id: str
+    experiment_id: str
+
+    @property
+    def url(self) -> str | None:
+        """The run's page, if a server shows it."""
+        if not self.uri.startswith("http"):
+            return None
+        return f"{self.uri}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
+
+
+def open_run(
+    uri: str, model: str, key: str, params: Mapping[str, Any], artifacts: Path
+) -> Tracked:
+    """The run for a key: a retrain that was killed continues the run that it had begun."""
+    with explained(uri, "opening a run"):
+        client = client_for(uri)
+        experiment = experiment_id(uri, model, artifacts)
+        found = client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
+        if found:
+            client.set_terminated(found[0].info.run_id, "RUNNING")
+            return Tracked(uri, found[0].info.run_id, experiment)
+        run = client.create_run(experiment, tags={KEY_TAG: key}, run_name=f"retrain-{key[:8]}")
+        client.log_batch(
+            run.info.run_id, params=[Param(name, str(value)[:500]) for name, value in params.items()]
+        )
+        return Tracked(uri, run.info.run_id, experiment)
+
+
+def log_scores(
+    tracked: Tracked, scores: Mapping[str, float], tags: Mapping[str, str], files: Mapping[str, Path]
+) -> None:
+    """Log final scores, tags, and files as `artifact folder -> file or folder`."""
+    now = int(time.time() * 1000)
+    with explained(tracked.uri, "logging scores"):
+        client = client_for(tracked.uri)
+        client.log_batch(
+            tracked.run_id,
+            metrics=[Metric(k, v, now, 0) for k, v in scores.items() if math.isfinite(v)],
+            tags=[RunTag(k, v) for k, v in tags.items()],
+        )
+        for folder, path in files.items():
+            send = client.log_artifacts if path.is_dir() else client.log_artifact
+            send(tracked.run_id, str(path), folder or None)
+
+
+def close_run(tracked: Tracked, status: str, outcome: str) -> None:
+    """End the run in MLflow (`FINISHED` or `FAILED`); trouble with that is only a warning."""
+    try:
+        client = client_for(tracked.uri)
+        client.set_tag(tracked.run_id, "sluice.outcome", outcome)
+        client.set_terminated(tracked.run_id, status)
+    except Exception as error:  # the run's own outcome must not depend on this
+        log.warning("MLflow at %s did not take the end of the run: %s", tracked.uri, error)
+
+
+class EventFeed:
+    """Sends training events to MLflow in batches, and keeps what MLflow does not take."""
+
+    def __init__(self, tracked: Tracked) -> None:
+        self._tracked = tracked
+        self._waiting: list[Metric] = []
+        self._next_send = 0.0
+        self._down = False
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Take one event of the trainer's."""
+        self._waiting += _metrics(event)
+        if time.monotonic() >= self._next_send:
+            self._send()
+
+    def flush(self) -> int:
+        """Send all that waits; returns how many points MLflow still did not take."""
+        while self._waiting and self._send():
+            pass
+        return len(self._waiting)
+
+    def _send(self) -> bool:
+        batch = self._waiting[:BATCH]
+        try:
+            client_for(self._tracked.uri).log_batch(self._tracked.run_id, metrics=batch)
+        except Exception as error:  # tracking never kills training
+            if not self._down:
+                log.warning("MLflow does not answer; training goes on, metrics wait: %s", error)
+            self._down, self._next_send = True, time.monotonic() + RETRY_SECONDS
+            return False
+        self._waiting = self._waiting[len(batch) :]
+        self._down, self._next_send = False, time.monotonic() + SEND_SECONDS
+        return True
+
+
+_NAMES = {"step": "train", "validation": "validation"}
+
+
+def _metrics(event: Mapping[str, Any]) -> list[Metric]:
+    prefix = _NAMES.get(str(event.get("kind")))
+    if prefix is None:
+        return []
+    wanted = ("loss", "learning_rate", "grad_norm", "tokens")
+    return [
+        Metric(f"{prefix}/{name}", float(event[name]), int(event["time_ms"]), int(event["step"]))
+        for name in wanted
+        if name in event
+    ]

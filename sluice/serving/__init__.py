@@ -1,0 +1,1 @@
+"""From an approved version to answers: the gateway, its engine, its pointer."""

@@ -1,0 +1,1 @@
+"""From rows to a trained adapter: base models, the trainer's own process, checkpoints."""

@@ -1,0 +1,62 @@
+"""What a trained model's folder in the lake holds, and how it is read back.
+
+    model.json                  what it is: base, digests, method, precision, system prompt, settings
+    adapter/                    PEFT adapter, safetensors only
+    tokenizer/                  tokenizer and chat template, exactly as training used them
+    probe.safetensors           logits of the trained model on a few fixed prompts
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sluice.errors import IntegrityError
+from sluice.lake import read_json, write_json
+from sluice.training.base_model import BaseModel, resolve_base
+
+MODEL_FILE = "model.json"
+ADAPTER = "adapter"
+TOKENIZER = "tokenizer"
+PROBE = "probe.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """The facts in `model.json`. `precision` is the number type the model computes in."""
+
+    base: str
+    revision: str | None
+    base_digest: str
+    method: str
+    precision: str
+    system_prompt: str | None
+    dataset_digest: str
+    recipe_digest: str
+    rows: int
+
+    def write(self, folder: Path) -> None:
+        """Write `model.json`."""
+        write_json(folder / MODEL_FILE, asdict(self))
+
+    @classmethod
+    def read(cls, folder: Path) -> TrainedModel:
+        """Read `model.json`."""
+        fields: dict[str, Any] = read_json(folder / MODEL_FILE)
+        return cls(**fields)
+
+    def find_base(self, cache: Path) -> BaseModel:
+        """The base model on this machine.
+
+        Raises:
+            IntegrityError: it is not, byte for byte, the one that the adapter was trained on.
+        """
+        base = resolve_base(self.base, self.revision, cache)
+        if base.digest != self.base_digest:
+            raise IntegrityError(
+                f"{self.base} on this machine has digest {base.digest[:12]}, but the model was "
+                f"trained on {self.base_digest[:12]}. An adapter means nothing on another base: "
+                "restore that base, or train again."
+            )
+        return base

@@ -1,0 +1,87 @@
+"""Load a base model, its tokenizer and adapters: the same way for training, scoring and serving."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from sluice.data.record import Message
+
+BF16_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+
+
+def chosen_precision(precision: str) -> str:
+    """`fp32` or `bf16`; `auto` is bf16 where the hardware computes in it, else fp32."""
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if _cpu_flags() & BF16_CPU_FLAGS else "fp32"
+
+
+def _cpu_flags() -> set[str]:
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return set()
+    line = next((x for x in info.read_text().splitlines() if x.startswith("flags")), "")
+    return set(line.split())
+
+
+def use_threads(threads: int | None) -> int:
+    """Set the number of CPU threads on purpose; returns it. None: the cores this process may use."""
+    count = threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(count)
+    return count
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer, padding on the left so that a batch generates like single rows."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(folder: Path, precision: str) -> Any:
+    """A causal language model in evaluation mode. `precision` is `fp32` or `bf16`."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=dtype, local_files_only=True, use_safetensors=True
+    )
+    return model.eval()
+
+
+def with_adapter(base: Any, adapter: Path, name: str) -> Any:
+    """Put an adapter on a base model, or a further one beside those it has; returns the model.
+
+    The adapter is loaded but not made active where the model already has one: call
+    `model.set_adapter(name)`.
+    """
+    if isinstance(base, PeftModel):
+        base.load_adapter(str(adapter), adapter_name=name, local_files_only=True)
+        return base
+    model: Any = PeftModel.from_pretrained(
+        base, str(adapter), adapter_name=name, local_files_only=True
+    )
+    return model.eval()
+
+
+def as_chat(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, str]]:
+    """Messages in the form that chat templates take, with the recipe's system prompt in front."""
+    chat = [{"role": m.role, "content": m.content} for m in messages]
+    has_system = bool(chat) and chat[0]["role"] == "system"
+    if system_prompt is not None and not has_system:
+        return [{"role": "system", "content": system_prompt}, *chat]
+    return chat
+
+
+def prompt_text(tokenizer: Any, chat: list[dict[str, str]]) -> str:
+    """The prompt as text, ending where the assistant's answer begins."""
+    return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))

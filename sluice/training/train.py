@@ -1,0 +1,107 @@
+"""The training step: from a contracted data set to a finished model in the lake."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from sluice.child_process import EVENTS, Event, run_module
+from sluice.data.record import read_records
+from sluice.errors import TrainingError
+from sluice.lake import Lake, digest_of, step_key
+from sluice.recipe import Recipe
+from sluice.refs import DatasetRef, ModelRef
+from sluice.training.artifact import TrainedModel
+from sluice.training.base_model import BaseModel, resolve_base
+
+CODE = 1  # raise it when the same inputs would train another model
+MODULE = "sluice.training.worker"
+
+
+def training_key(dataset: DatasetRef, recipe: Recipe, base: BaseModel) -> str:
+    """What decides the trained weights: rows, base, system prompt and training settings."""
+    settings = recipe.training.model_dump(mode="json", exclude={"timeout_minutes"})
+    return step_key(
+        "train", CODE, dataset.digest, base.digest, recipe.model.system_prompt, settings
+    )
+
+
+def train_step(
+    dataset: DatasetRef, recipe: Recipe, lake: Lake, cache: Path, on_event: Callable[[Event], None]
+) -> ModelRef:
+    """Train on a data set's `train.parquet`, in a process of its own, or find it already trained.
+
+    A training that was killed continues from its newest checkpoint that verifies.
+
+    Raises:
+        TrainingError: the process died, the loss was not finite, or there is nothing to train on.
+    """
+    base = resolve_base(recipe.model.base, recipe.model.revision, cache)
+    key = training_key(dataset, recipe, base)
+    found = lake.find(key, ModelRef)
+    if found:
+        return found
+    work = lake.work(key)
+    with lake.aside() as out:
+        facts = run_module(
+            MODULE,
+            _request(dataset, recipe, base, lake, work, out),
+            work,
+            on_event=on_event,
+            timeout_seconds=recipe.training.timeout_minutes * 60,
+            error=TrainingError,
+        )
+        _describe(dataset, recipe, base, lake, str(facts["precision"])).write(out)
+        ref = lake.commit(
+            out,
+            "models",
+            key,
+            lambda uri, digest: ModelRef(
+                uri, digest, base=recipe.model.base, method=recipe.training.method
+            ),
+            training=facts,
+        )
+    # Beside the model, not in it: events hold times, and equal weights shall have one digest.
+    history_file(lake, ref).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(work / EVENTS, history_file(lake, ref))
+    shutil.rmtree(work, ignore_errors=True)  # checkpoints have done their work
+    return ref
+
+
+def history_file(lake: Lake, model: ModelRef) -> Path:
+    """Where the events of a model's training (losses, rates, times) are kept, as JSON lines."""
+    return lake.root / "training" / f"{model.digest}.jsonl"
+
+
+def _request(
+    dataset: DatasetRef, recipe: Recipe, base: BaseModel, lake: Lake, work: Path, out: Path
+) -> dict[str, object]:
+    folder = lake.path(dataset)
+    return {
+        "base": recipe.model.base,
+        "base_folder": str(base.folder),
+        "system_prompt": recipe.model.system_prompt,
+        "train": str(folder / "train.parquet"),
+        "validation": str(folder / "validation.parquet"),
+        "training": recipe.training.model_dump(mode="json"),
+        "work": str(work),
+        "out": str(out),
+    }
+
+
+def _describe(
+    dataset: DatasetRef, recipe: Recipe, base: BaseModel, lake: Lake, precision: str
+) -> TrainedModel:
+    rows = read_records(lake.path(dataset) / "train.parquet")
+    return TrainedModel(
+        base=recipe.model.base,
+        revision=recipe.model.revision,
+        base_digest=base.digest,
+        method=recipe.training.method,
+        precision=precision,
+        system_prompt=recipe.model.system_prompt,
+        dataset_digest=dataset.digest,
+        recipe_digest=digest_of(recipe.model_dump(mode="json")),
+        rows=len(rows),
+    )

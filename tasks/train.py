@@ -1,0 +1,66 @@
+"""Train a candidate, and let MLflow, the Prefect UI and the log follow it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sluice.child_process import Event
+from sluice.data.funnel import Trail
+from sluice.refs import ModelRef
+from sluice.registry.tracking import EventFeed, Tracked, open_run
+from sluice.training.train import train_step
+from tasks.artifacts import TrainingProgress, publish_link
+from tasks.job import Job, job_task
+
+log = logging.getLogger("prefect.sluice")
+
+
+def _describe(result: tuple[ModelRef, Tracked]) -> str:
+    return f"model {result[0].digest[:12]}"
+
+
+@job_task("train", _describe)
+def train(job: Job, trail: Trail) -> tuple[ModelRef, Tracked]:
+    """Train in a process of its own; returns the model and the MLflow run that tells of it."""
+    tracked = open_tracking(job, trail)
+    feed, progress = EventFeed(tracked), TrainingProgress(job)
+
+    def follow(event: Event) -> None:
+        feed(event)
+        progress(event)
+        job.progress(event)
+
+    model = train_step(trail.contracted, job.recipe, job.lake, job.cache, follow)
+    left = feed.flush()
+    if left:
+        log.warning("%d points of the loss curve are not in MLflow; they are in the lake.", left)
+    return model, tracked
+
+
+def open_tracking(job: Job, trail: Trail) -> Tracked:
+    """Open the run in MLflow, or the one that a killed run of the same data had begun."""
+    key = job.record.key or job.run_id
+    tracked = open_run(
+        job.tracking_uri,
+        job.recipe.model.name,
+        key,
+        _parameters(job, trail),
+        job.home.root / "mlflow" / "artifacts",
+    )
+    job.update(tracking_run_id=tracked.run_id)
+    if tracked.url:
+        job.link("MLflow run", tracked.url)
+        publish_link(job, "mlflow-run", tracked.url)
+    return tracked
+
+
+def _parameters(job: Job, trail: Trail) -> dict[str, Any]:
+    """MLflow shows flat names; PEFT's settings are not logged by anyone else."""
+    training = job.recipe.training.model_dump(mode="json")
+    return {
+        "base": job.recipe.model.base,
+        "rows": trail.contracted.rows,
+        "data_digest": trail.contracted.digest,
+        **{f"training.{name}": value for name, value in training.items()},
+    }
