@@ -9,8 +9,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 export SLUICE_HOME ?= $(CURDIR)/.sluice
 KEEP ?=
+ASK ?=
 
-.PHONY: help setup demo demo-fresh test test-unit test-slow lint format docs clean
+.PHONY: help setup demo demo-fresh test test-unit test-slow lint format docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,11 +27,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)
 
-demo: $(READY) ## The whole journey on the shipped data; KEEP=1 leaves the servers up
-	$(BIN)/sluice demo $(if $(KEEP),--keep)
+demo: $(READY) ## The whole journey on the shipped data; KEEP=1 leaves the servers up, ASK=1 asks you
+	$(BIN)/sluice demo $(if $(KEEP),--keep) $(if $(ASK),--ask)
 
 demo-fresh: $(READY) ## After `make demo`: a second month arrives and is judged against the champion
-	$(BIN)/sluice demo --batch examples/customer_service/2026-10.jsonl $(if $(KEEP),--keep)
+	$(BIN)/sluice demo --batch examples/customer_service/2026-10.jsonl $(if $(KEEP),--keep) $(if $(ASK),--ask)
 
 test: $(READY) ## All tests but the slow ones, with the real model end to end
 	$(BIN)/python -m pytest -m "not server and not model and not slow"
@@ -57,6 +58,24 @@ format: $(READY) ## Format and repair what can be repaired
 docs: $(READY) ## Generate the reference pages and the picture of the flow
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/python docs/make_picture.py
+
+# pip itself resolves: unlike other resolvers it finds the CPU build of torch where one is offered.
+lock: ## Resolve pyproject.toml anew into requirements.lock
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --upgrade pip setuptools wheel
+	.venv-lock/bin/python -m pip install --quiet --dry-run --ignore-installed --report .venv-lock/report.json \
+		--no-build-isolation '.[dev]' setuptools wheel
+	.venv-lock/bin/python -c "$$WRITE_LOCK" > requirements.lock
+	rm -rf .venv-lock
+
+define WRITE_LOCK
+import json
+found = json.load(open(".venv-lock/report.json"))["install"]
+pins = sorted((p["metadata"]["name"].lower().replace("_", "-"), p["metadata"]["version"].split("+")[0]) for p in found)
+print("# Made by 'make lock'. Everything at the version that is tested; install with pip.")
+print("\n".join(f"{name}=={version}" for name, version in pins if name != "sluice-train"))
+endef
+export WRITE_LOCK
 
 clean: ## Stop the servers and delete .venv, .sluice and caches
 	-[ -x $(BIN)/sluice ] && $(BIN)/sluice down

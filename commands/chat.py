@@ -8,7 +8,9 @@ import typer
 
 
 def chat(
-    question: Annotated[str | None, typer.Argument(help="One question; without it, a chat.")] = None,
+    question: Annotated[
+        str | None, typer.Argument(help="One question; without it, a chat.")
+    ] = None,
     base: Annotated[bool, typer.Option("--base", help="Ask the base model instead.")] = False,
 ) -> None:
     """Ask the champion through the running gateway. An empty line or ctrl-D ends a chat."""
@@ -17,11 +19,11 @@ def chat(
     from sluice.home import Home
     from sluice.home_recipe import home_recipe
     from sluice.serving.client import GatewayClient
-    from sluice.stack.local import read_stack
+    from sluice.stack.local import gateway_url
 
     home = Home.current()
     recipe, _ = home_recipe(home)
-    url = read_stack(home).url("gateway")
+    url = gateway_url(home)
     if url is None:
         raise StackError("No gateway runs. Start the stack with `sluice up`.")
     with GatewayClient(url) as gateway:

@@ -25,9 +25,11 @@ def decide(
     stack = point_at_stack(home)
     form = {"decision": decision, "approver": approver, "reason": reason}
     if stack.url("prefect") and approval.flow_run_id:
-        from commands.promote_run import answer
+        from commands.promote_run import answer, may_wait
 
-        return answer(approval.flow_run_id, form, WAIT_SECONDS)
+        if may_wait(approval.flow_run_id):
+            return answer(approval.flow_run_id, form, WAIT_SECONDS)
+    # No promote run waits for the form (no stack, or the run has crashed): decide right here.
     from flows.approval_form import ApprovalForm
     from flows.deciding import carry_out, decided
 
@@ -36,12 +38,12 @@ def decide(
 
 
 def choose(home: Home, version: str | None) -> Approval:
-    """The pending approval that is meant.
+    """The approval that is meant: one that waits, or whose decision was not carried out yet.
 
     Raises:
         ApprovalError: there is none, or the choice is not clear.
     """
-    pending = Approvals(home.approvals).pending()
+    pending = [a for a in Approvals(home.approvals).all() if a.state in ("asked", "approved")]
     named = [approval for approval in pending if version in (None, approval.version)]
     if len(named) == 1:
         return named[0]
@@ -54,4 +56,3 @@ def choose(home: Home, version: str | None) -> Approval:
         )
     versions = ", ".join(approval.version for approval in named)
     raise ApprovalError(f"Several versions wait ({versions}): name one, e.g. `sluice approve 2`.")
-

@@ -29,9 +29,9 @@ LOOK_SECONDS = 0.5
 
 
 def demonstrate(
-    home: Home, recipe_path: Path, batch: Path, question: str | None, *, keep: bool
+    home: Home, recipe_path: Path, batch: Path, question: str | None, *, keep: bool, ask: bool
 ) -> None:
-    """Run the demo; the stack is stopped at the end unless `keep`.
+    """Run the demo; the stack is stopped at the end unless `keep`. `ask` leaves the decision open.
 
     Raises:
         SluiceError: a step failed; the message says which.
@@ -44,10 +44,10 @@ def demonstrate(
         if record.outcome == "failed":
             raise SluiceError(record.detail)
         _show_evidence(home, record)
-        if record.outcome == "awaiting approval":
+        if record.outcome == "awaiting approval" and not ask:
             _approve(home, record)
         _ask_both(home, recipe, stack, question)
-        _say_where(home, stack, record)
+        _say_where(stack, record)
     finally:
         if not keep:
             with console.status("stopping what was started"):
@@ -110,12 +110,10 @@ def _ask_both(home: Home, recipe: Recipe, stack: Stack, question: str | None) ->
     console.print(table)
 
 
-def _say_where(home: Home, stack: Stack, record: RunRecord) -> None:
-    prefect = stack.url("prefect")
-    table = Table.grid(padding=(0, 2))
+def _say_where(stack: Stack, record: RunRecord) -> None:
+    places = {**record.links, "gateway": f"{stack.url('gateway')}/v1/chat/completions"}
     if record.flow_run_id:
-        table.add_row("Prefect run", f"{prefect}/runs/flow-run/{record.flow_run_id}")
-    for name, address in record.links.items():
-        table.add_row(name, address)
-    table.add_row("Gateway", f"{stack.url('gateway')}/v1/chat/completions")
-    console.print(table, soft_wrap=True)
+        run = f"{stack.url('prefect')}/runs/flow-run/{record.flow_run_id}"
+        places = {"Prefect run": run, **places}
+    for name, address in places.items():
+        console.print(f"{name:<12} {address}", markup=False, soft_wrap=True)

@@ -21,9 +21,7 @@ from sluice.stack.local import (
 from sluice.stack.service import stop
 
 
-def retrain_here(
-    home: Home, recipe: Path, batch: list[Path] | None, *, quiet: bool
-) -> RunRecord:
+def retrain_here(home: Home, recipe: Path, batch: list[Path] | None, *, quiet: bool) -> RunRecord:
     """One retrain; returns its record. Progress is shown unless `quiet`.
 
     Raises:

@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 
-import click
 import typer
 
 from commands import (
@@ -30,7 +29,7 @@ from sluice.quiet import turn_telemetry_off
 
 app = typer.Typer(
     help="Retrain a language model on fresh data, prove it better, approve it, serve it.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -48,11 +47,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _sluice(
+    context: typer.Context,
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
     turn_telemetry_off()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 for _command in (
@@ -79,12 +81,9 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         code = app(arguments, prog_name="sluice", standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _say("interrupted", 130)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except KeyboardInterrupt:
+    except typer.TyperException as error:
+        code = _say(f"error: {error.format_message()}\n`sluice --help` shows what there is.", 2)
+    except (typer.Abort, KeyboardInterrupt):
         code = _say("Interrupted. Finished steps are kept; the same command continues.", 130)
     except SluiceError as error:
         if debug:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from rich.table import Table
 
 from commands.console import console
 from commands.outcome import COLOURS
+from flows.deciding import sweep
 from sluice.errors import RegistryError, ServingError
 from sluice.home import Home
 from sluice.home_recipe import home_recipe
@@ -16,7 +18,7 @@ from sluice.registry.versions import CHALLENGER, CHAMPION, by_alias
 from sluice.registry_location import tracking_uri
 from sluice.serving.client import GatewayClient
 from sluice.settling import settle
-from sluice.stack.local import point_at_stack, read_stack
+from sluice.stack.local import gateway_url, point_at_stack
 
 LAST_RUNS = 10
 
@@ -27,6 +29,8 @@ def overview(home: Home) -> dict[str, Any]:
     point_at_stack(home)
     name = recipe.model.name
     records = settle(home)
+    with contextlib.suppress(RegistryError):  # told below, where the aliases are read
+        sweep(home, name)
     pending = Approvals(home.approvals).pending()
     return {
         "model": name,
@@ -64,7 +68,7 @@ def _alias(home: Home, name: str, alias: str) -> dict[str, str] | None:
 
 
 def _serving(home: Home) -> dict[str, Any] | None:
-    url = read_stack(home).url("gateway")
+    url = gateway_url(home)
     if url is None:
         return None
     try:

@@ -7,12 +7,22 @@ from typing import Any
 from uuid import UUID
 
 from prefect import get_client
-from prefect.exceptions import FlowPauseTimeout
+from prefect.exceptions import FlowPauseTimeout, ObjectNotFound
 from prefect.flow_runs import resume_flow_run
 
 from sluice.errors import ApprovalError, StackError
 
 LOOK_SECONDS = 0.5
+
+
+def may_wait(flow_run_id: str) -> bool:
+    """Whether a promote run can still come to its form."""
+    with get_client(sync_client=True) as client:
+        try:
+            state = client.read_flow_run(UUID(flow_run_id)).state
+        except ObjectNotFound:
+            return False
+    return state is not None and not state.is_final()
 
 
 def answer(flow_run_id: str, form: dict[str, Any], seconds: float) -> tuple[str, str]:

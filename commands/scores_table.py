@@ -18,19 +18,23 @@ def print_scores(home: Home, evidence_digest: str) -> None:
     models = [model for model in MODELS if model in scores.models]
     other = "champion" if "champion" in models else "base"
     table = Table(
-        "score", *models, f"candidate - {other}", f"{scores.confidence:.0%} interval", box=None,
-        title=f"\nscores on {scores.rows} rows that no model was trained on", title_justify="left",
+        *("", *models, "difference", f"{scores.confidence:.0%} interval"),
+        box=None,
+        title=f"\nscores on {scores.rows} rows that no model was trained on; "
+        f"difference: candidate − {other}",
+        title_justify="left",
     )
     for metric in METRICS:
-        difference = scores.differences[other][metric].absolute
-        table.add_row(
-            name_of(metric),
-            *(score_text(metric, scores.models[model][metric].value) for model in models),
-            difference_text(metric, difference.value),
-            interval_text(
-                lambda value, metric=metric: difference_text(metric, value),
-                difference.low,
-                difference.high,
-            ),
-        )
+        table.add_row(name_of(metric), *_cells(scores, models, other, metric))
     console.print(table)
+
+
+def _cells(scores: Scores, models: list[str], other: str, metric: str) -> list[str]:
+    difference = scores.differences[other][metric].absolute
+
+    def shown(value: float) -> str:
+        return difference_text(metric, value)
+
+    points = [score_text(metric, scores.models[model][metric].value) for model in models]
+    interval = interval_text(shown, difference.low, difference.high)
+    return [*points, shown(difference.value), interval]

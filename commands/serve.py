@@ -12,7 +12,9 @@ def serve(
     recipe: Annotated[
         Path | None, typer.Argument(help="The recipe; by default the one this home was used with.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.")] = 0,
+    port: Annotated[
+        int | None, typer.Option(help="Port; 0 takes any free one. By default the recipe's.")
+    ] = None,
 ) -> None:
     """Serve the champion over an OpenAI-compatible API until ctrl-C."""
     from sluice.home import Home
@@ -22,5 +24,5 @@ def serve(
 
     home = Home.current()
     found = settle_in(home, recipe or home_recipe(home)[1])
-    settings = gateway_settings(home, found, port or found.serving.port or 0)
+    settings = gateway_settings(home, found, port if port is not None else found.serving.port or 0)
     raise typer.Exit(main(settings.arguments()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from commands.console import console
 from sluice.errors import SluiceError
-from sluice.home import Home
+from sluice.home import Home, cache_dir
 from sluice.recipe import Recipe
 from sluice.stack.local import (
     Stack,
@@ -25,7 +25,6 @@ from sluice.stack.local import (
 )
 from sluice.stack.service import Service
 from sluice.training.base_model import resolve_base
-from sluice.home import cache_dir
 
 
 def bring_up(home: Home, recipe: Recipe, recipe_path: Path) -> Stack:
@@ -64,8 +63,8 @@ def _start_workers(home: Home, recipe: Recipe, recipe_path: Path) -> None:
     stack = point_at_stack(home)
     prefect = str(stack.url("prefect"))
     # After the addresses are set: Prefect reads its settings when it is imported.
-    from flows.deploy import POOL, deploy
     from flows.deciding import heal_home
+    from flows.deploy import POOL, deploy
 
     with console.status("creating deployments"):
         heal_home(home, recipe)

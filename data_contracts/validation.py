@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from data_contracts.frame import PLACE_COLUMNS
 from data_contracts.offline_docs import make_offline
+
+logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of each folder
 
 # COMPLETE with these columns lists every failing row by position, id and origin.
 _RESULT_FORMAT = {

@@ -14,5 +14,12 @@ class ApprovalForm(RunInput):
     decision: Literal["approve", "reject"] = Field(
         description="Approve: this version becomes champion and answers users."
     )
-    approver: str = Field(min_length=2, max_length=100, description="Your name, for the record.")
-    reason: str = Field(default="", max_length=2000, description="Why, for whoever reads this later.")
+    approver: str = Field(
+        min_length=2,
+        max_length=100,
+        pattern=r"\S\s*\S",  # a name of spaces is none; Prefect's server checks this too
+        description="Your name, for the record.",
+    )
+    reason: str = Field(
+        default="", max_length=2000, description="Why, for whoever reads this later."
+    )

@@ -9,15 +9,21 @@ from flows.approval_form import ApprovalForm
 from sluice.home import Home
 from sluice.recipe import Recipe
 from sluice.registry.approvals import Approval, Approvals
-from sluice.registry.versions import by_number, drop_challenger, tag_version
+from sluice.registry.versions import (
+    CHALLENGER,
+    by_alias,
+    by_number,
+    drop_challenger,
+    tag_version,
+)
 from sluice.registry_location import tracking_uri
 from sluice.run_record import Outcome
 from sluice.serving.admin_token import admin_token
 from sluice.serving.client import GatewayClient
 from sluice.serving.promotion import INTENT_FILE, Desk, heal
 from sluice.serving.promotion import promote as promote_version
-from sluice.settling import settle
-from sluice.stack.local import gateway_for_a_while, read_stack
+from sluice.settling import OUTCOMES, settle, told
+from sluice.stack.local import gateway_for_a_while, gateway_url
 
 
 def decided(home: Home, approval: Approval, form: ApprovalForm) -> Approval:
@@ -36,33 +42,37 @@ def carry_out(home: Home, recipe: Recipe, approval: Approval) -> tuple[Outcome, 
     Doing it again changes nothing. Returns the outcome and a sentence about it.
     """
     approval = Approvals(home.approvals).current(approval.evidence_digest)
-    name, version = approval.model, approval.version
     if approval.state == "approved":
         with open_desk(home, recipe) as desk:
-            staged = promote_version(desk, by_number(desk.tracking_uri, name, version))
-        detail = f"version {version} is champion; it answered the smoke question in {staged.seconds:.1f} s"
-        outcome: Outcome = "promoted"
-    elif approval.state == "used":
-        outcome, detail = "promoted", f"version {version} was already promoted"
-    else:
-        rejected = approval.state == "rejected"
-        outcome = "rejected by approver" if rejected else "expired"
-        detail = (
-            f"{approval.approver} rejected version {version}: {approval.reason or 'no reason given'}"
-            if rejected
-            else f"nobody decided on version {version} before {approval.expires}"
-        )
-        uri = tracking_uri(home)
-        tag_version(uri, name, version, {"sluice.outcome": outcome})
-        drop_challenger(uri, name, version)
+            version = by_number(desk.tracking_uri, approval.model, approval.version)
+            promote_version(desk, version)
+    elif approval.state in ("rejected", "expired"):
+        set_aside(home, approval)
     settle(home)
-    return outcome, detail
+    after = Approvals(home.approvals).current(approval.evidence_digest)
+    return OUTCOMES[after.state], told(after)
+
+
+def set_aside(home: Home, approval: Approval) -> None:
+    """Take the alias challenger from a version that nobody will promote any more."""
+    uri = tracking_uri(home)
+    tag_version(uri, approval.model, approval.version, {"sluice.outcome": approval.state})
+    drop_challenger(uri, approval.model, approval.version)
+
+
+def sweep(home: Home, model: str) -> None:
+    """Set aside a challenger whose approval has expired while nobody was looking."""
+    challenger = by_alias(tracking_uri(home), model, CHALLENGER)
+    for approval in Approvals(home.approvals).all() if challenger else ():
+        is_it = challenger is not None and approval.version == challenger.version
+        if is_it and approval.state in ("rejected", "expired"):
+            set_aside(home, approval)
 
 
 @contextlib.contextmanager
 def open_desk(home: Home, recipe: Recipe) -> Iterator[Desk]:
     """The place where a champion is moved: at the running gateway, or one started for this."""
-    url = read_stack(home).url("gateway")
+    url = gateway_url(home)
     with contextlib.ExitStack() as stack:
         if url is None:
             url = stack.enter_context(gateway_for_a_while(home, recipe))

@@ -36,7 +36,9 @@ class Settling:
         now = self._clock()
         stamps = {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
         self._seen = {
-            path: before if (before := self._seen.get(path)) and before[0] == stamp else (stamp, now)
+            path: before
+            if (before := self._seen.get(path)) and before[0] == stamp
+            else (stamp, now)
             for path, stamp in stamps.items()
         }
         return [path for path, (_, since) in self._seen.items() if now - since >= self._seconds]

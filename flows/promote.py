@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.flow_runs import suspend_flow_run
 from prefect.states import Completed, Failed, State
 
@@ -37,6 +37,7 @@ def promote(recipe_path: str, version: str, evidence_digest: str) -> State:
             approval = decided(home, approval, _ask(home, approval))
         outcome, detail = carry_out(home, recipe, approval)
     except SluiceError as error:
+        get_run_logger().error("%s", error)
         return Failed(message=str(error))
     return Completed(name=outcome.capitalize(), message=detail)
 
@@ -44,7 +45,7 @@ def promote(recipe_path: str, version: str, evidence_digest: str) -> State:
 def _ask(home: Home, approval: Approval) -> ApprovalForm:
     """Suspend until the form is filled in; the process ends meanwhile, and nothing waits."""
     evidence = home.lake.root / "evidence" / approval.evidence_digest / "evidence.md"
-    description = f"{evidence.read_text(encoding='utf-8')}\n\n{_binding(approval)}"
+    description = f"{_binding(approval)}\n\n{evidence.read_text(encoding='utf-8')}"
     form = ApprovalForm.with_initial_data(description=description)
     return suspend_flow_run(
         wait_for_input=form, timeout=approval.seconds_left, key=f"decide-{approval.version}"

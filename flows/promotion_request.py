@@ -6,8 +6,12 @@ import logging
 from pathlib import Path
 
 from prefect import get_client
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowFilter
-from prefect.client.schemas.filters import FlowFilterName
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+)
 
 from sluice.home import Home
 from sluice.recipe import Recipe
@@ -39,7 +43,9 @@ def ask_approval(job: Job, version: Version) -> Approval:
     return approval
 
 
-def start_promote_run(home: Home, recipe: Recipe, recipe_path: Path, approval: Approval) -> str | None:
+def start_promote_run(
+    home: Home, recipe: Recipe, recipe_path: Path, approval: Approval
+) -> str | None:
     """Start the promote run of an approval, once; None where no deployment serves this model.
 
     Without one (a run in the foreground, no stack) the approval waits just the same: `sluice

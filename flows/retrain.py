@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.states import Failed, State
 
 from flows.opening import opened
@@ -28,6 +28,7 @@ def retrain(recipe_path: str, batch: list[str] | None = None) -> State:
         with opened(recipe_path) as job:
             return _retrain(job, batch)
     except SluiceError as error:
+        get_run_logger().error("%s", error)
         return Failed(message=str(error))
 
 

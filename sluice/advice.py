@@ -65,7 +65,7 @@ def _lengths(recipe: Recipe) -> Iterator[str]:
 
 def _gate(recipe: Recipe) -> Iterator[str]:
     if all(rule.rule in ("at_least", "at_most") for rule in recipe.gate.rules):
-        yield "gate.rules compare with no other model: a worse candidate could replace a better one."
+        yield "gate.rules compare with no other model: a worse candidate could replace a better."
     rows = _lines(recipe.data.evaluation) if recipe.data.evaluation else None
     if rows is not None and rows < recipe.gate.min_rows:
         yield (

@@ -1,4 +1,4 @@
-"""Run a step in a process of its own, follow its events, and turn whatever happens into one outcome.
+"""Run a step in a process of its own, follow its events, and turn what happens into one outcome.
 
 A step with a model in memory runs as `python -m MODULE request.json`. Its memory returns to the
 system when it ends, an out-of-memory kill is an ordinary failure of the step, and nothing of it
@@ -6,6 +6,7 @@ outlives the parent. The child's side is `run_child`.
 
     request.json   what to do                     written by the parent
     events.jsonl   progress, one JSON per line    written by the child, followed by the parent
+    earlier.jsonl  events of a process before     from which the child keeps what still holds
     result.json    {"ok": …} or {"error": text}   written last by the child
     log.txt        everything the child printed
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ LOG_TAIL_LINES = 12
 PR_SET_PDEATHSIG = 1
 
 REQUEST, EVENTS, RESULT, LOG = "request.json", "events.jsonl", "result.json", "log.txt"
+EARLIER = "earlier.jsonl"
 
 
 def run_module(
@@ -57,6 +60,7 @@ def run_module(
     work.mkdir(parents=True, exist_ok=True)
     write_json(work / REQUEST, request)
     (work / RESULT).unlink(missing_ok=True)
+    _set_aside(work)
     with (work / LOG).open("ab") as log, _process(module, work, log) as process:
         deadline = time.monotonic() + timeout_seconds
         for event in _follow(work / EVENTS, process):
@@ -71,7 +75,7 @@ def run_module(
 
 
 @contextlib.contextmanager
-def _process(module: str, work: Path, log: Any) -> Iterator[subprocess.Popen[bytes]]:
+def _process(module: str, work: Path, log: Any) -> Generator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", module, str(work / REQUEST)],
         stdin=subprocess.DEVNULL,
@@ -86,11 +90,23 @@ def _process(module: str, work: Path, log: Any) -> Iterator[subprocess.Popen[byt
         end_group(process)
 
 
+# Measured on 2 cores (docs/experiments.md): these decide more of a CPU training's speed than most
+# of its settings do.
+COMPUTE = {
+    # OpenMP's idle threads spin for a moment, then sleep. Endless spinning, the default, takes
+    # the core that another process needs; no spinning pays a wake-up for each small operation.
+    "GOMP_SPINCOUNT": "20000",
+    # Keep freed memory, in huge pages: logits and gradients come and go in tens of megabytes,
+    # and by default each of them is mapped and faulted in anew.
+    "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
+    ":glibc.malloc.hugetlb=1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
 def child_environment() -> dict[str, str]:
-    """The environment of a child: no telemetry, no progress bars, threads that do not spin."""
-    # Idle OpenMP threads that spin steal the core that the other process needs.
-    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
-    return {**quiet, **os.environ, "SLUICE_PARENT": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    """The environment of a child: what the user set wins over what computes well here."""
+    return {**COMPUTE, **os.environ, "SLUICE_PARENT": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
 
 
 def end_group(process: subprocess.Popen[bytes], term_seconds: float = TERM_SECONDS) -> None:
@@ -118,16 +134,34 @@ def _follow(path: Path, process: subprocess.Popen[bytes]) -> Iterator[Event | No
                     if not line.endswith(b"\n"):
                         break
                     offset += len(line)
-                    yield json.loads(line)
+                    yield from _events(line)
         if ended:
             return
         yield None
         time.sleep(POLL_SECONDS)
 
 
-def _outcome(
-    module: str, work: Path, code: int, error: type[StepProcessError]
-) -> dict[str, Any]:
+def _set_aside(work: Path) -> None:
+    """Keep the events of an earlier process out of the way of the new one's.
+
+    What is followed then never shrinks. A process that died before it said anything leaves no
+    events; those from before it stay.
+    """
+    events = work / EVENTS
+    if events.exists() and events.stat().st_size:
+        events.replace(work / EARLIER)
+
+
+def _events(lines: bytes) -> list[Event]:
+    """The events in some lines; a line that a kill or a full disk cut short is none."""
+    events: list[Event] = []
+    for line in lines.split(b"\n"):
+        with contextlib.suppress(ValueError):
+            events.append(json.loads(line))
+    return events
+
+
+def _outcome(module: str, work: Path, code: int, error: type[StepProcessError]) -> dict[str, Any]:
     if (work / RESULT).exists():
         result = read_json(work / RESULT)
         if "ok" in result:
@@ -145,7 +179,7 @@ def _how_it_died(code: int) -> str:
         )
     if code < 0:
         return f"was ended by {signal.Signals(-code).name}. Run again to continue."
-    return f"ended with exit code {code} and no result."
+    return f"ended with exit code {code} and no result. Mend what its log names, then run again."
 
 
 def _tail(work: Path) -> str:
@@ -167,11 +201,11 @@ class EventWriter:
         self._file.flush()
 
     def keep(self, wanted: Callable[[Event], bool]) -> None:
-        """Forget earlier events: those of steps that a crash undid, which will be done again."""
-        events = [json.loads(line) for line in self._path.read_bytes().splitlines()]
-        self._file.truncate(0)
-        for event in filter(wanted, events):
-            self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        """Take over an earlier process's events, but for those of steps that will be done again."""
+        earlier = self._path.with_name(EARLIER)
+        events = _events(earlier.read_bytes()) if earlier.exists() else []
+        kept = [json.dumps(event, ensure_ascii=False) for event in filter(wanted, events)]
+        self._file.write("".join(f"{line}\n" for line in kept))
         self._file.flush()
 
 
@@ -187,13 +221,22 @@ def run_child(work_on: Callable[[dict[str, Any], EventWriter], dict[str, Any]]) 
         raise SystemExit(1) from error
     except OSError as error:
         traceback.print_exc()
-        write_json(result, {"error": f"{error.strerror or error}: {error.filename or 'a file'}."})
+        write_json(result, {"error": _said(error, path.parent)})
         raise SystemExit(1) from error
     except Exception as error:
         traceback.print_exc()
         write_json(result, {"error": f"{type(error).__name__}: {error}"})
         raise SystemExit(1) from error
     write_json(result, {"ok": done})
+
+
+def _said(error: OSError, work: Path) -> str:
+    if error.errno == errno.ENOSPC:
+        return (
+            f"The disk is full ({error.filename or work}). Free some space, then run again: "
+            "finished steps and checkpoints are kept."
+        )
+    return f"{error.strerror or error}: {error.filename or 'a file'}. See {work / LOG}."
 
 
 def _die_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""Where state lives: one folder, `SLUICE_HOME` (default `.sluice/`), holds one model's whole story."""
+"""Where state lives: one folder, `SLUICE_HOME` (default `.sluice/`), holds one model's story."""
 
 from __future__ import annotations
 

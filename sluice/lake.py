@@ -1,8 +1,8 @@
-"""The lake: every folder of bytes that a step leaves behind, stored under the digest of its content.
+"""The lake: every folder of bytes that a step leaves behind, under the digest of its content.
 
-    raw/<digest>/  curated/<digest>/  models/<digest>/  evidence/<digest>/   finished folders
-    steps/<key>.json                                                         step key -> finished folder
-    work/<key>/                                                              unfinished work (checkpoints)
+    raw/<digest>/ curated/<digest>/ models/<digest>/ evidence/<digest>/   finished folders
+    steps/<key>.json                                           step key -> finished folder
+    work/<key>/                                                unfinished work (checkpoints)
 
 A folder is written aside, fsynced and renamed; `manifest.json` lists the digest of each file and is
 written last, so its existence means that the folder is complete. A step's key is the digest of
@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +49,7 @@ def file_digest(path: Path) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON aside, fsync, and rename: a reader sees the old file or the new one, never half."""
+    """Write JSON aside, fsync, rename: a reader sees the old file or the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -94,7 +94,7 @@ class Lake:
         return ref if (self.path(ref) / MANIFEST).exists() else None
 
     @contextlib.contextmanager
-    def aside(self) -> Iterator[Path]:
+    def aside(self) -> Generator[Path]:
         """An empty folder on the lake's own file system; deleted if it was not committed."""
         (self.root / "work").mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self.root / "work", prefix="aside-"))
@@ -120,7 +120,7 @@ class Lake:
         _sync_tree(folder)
         final = self.root / area / digest
         final.parent.mkdir(parents=True, exist_ok=True)
-        if not (final / MANIFEST).exists():
+        if not _is_whole(final, digest):
             shutil.rmtree(final, ignore_errors=True)
             folder.rename(final)
         ref = make_ref(f"{area}/{digest}", digest)
@@ -139,10 +139,10 @@ class Lake:
                 f"{ref.uri} is not in the lake at {self.root}. It was deleted or never finished; "
                 "run the recipe again to rebuild it."
             )
-        return read_json(path)
+        return _read_manifest(path)
 
     def verify(self, ref: Ref) -> None:
-        """Read every file of a folder again and compare it with the manifest and with the reference.
+        """Read every file of a folder again and compare it with manifest and reference.
 
         Raises:
             IntegrityError: a file is missing, changed or extra, or the digest is another.
@@ -150,22 +150,47 @@ class Lake:
         verify_folder(self.path(ref), ref.digest, self.manifest(ref))
 
 
-def verify_folder(folder: Path, digest: str, manifest: dict[str, Any] | None = None) -> None:
-    """Compare a folder's bytes with its manifest, and the manifest with the digest that names it."""
-    manifest = manifest or read_json(folder / MANIFEST)
+def verify_folder(folder: Path, digest: str, manifest: dict[str, Any]) -> None:
+    """Compare a folder's bytes with its manifest, and the manifest with the digest that names it.
+
+    Raises:
+        IntegrityError: a file is missing, changed or extra, or the digest is another.
+    """
     listed: dict[str, str] = manifest["files"]
-    present = {
-        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
-    } - {MANIFEST}
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    present = found - {MANIFEST}
     wrong = sorted(present ^ set(listed)) + sorted(
         name for name in present & set(listed) if file_digest(folder / name) != listed[name]
     )
     if wrong or digest_of(listed) != digest:
         raise IntegrityError(
-            f"{folder.parent.name}/{digest[:12]}: {len(wrong)} of {len(listed)} files differ from the "
-            f"manifest ({', '.join(wrong[:3]) or 'the manifest itself'}). Someone or something "
-            "changed them after they were written; nothing was promoted. Rebuild by running again."
+            f"{folder.parent.name}/{digest[:12]}: {len(wrong)} of {len(listed)} files differ from "
+            f"the manifest ({', '.join(wrong[:3]) or 'the manifest itself'}). Someone or something "
+            "changed them after they were written; nothing was promoted. Delete the folder "
+            f"{folder} and run the recipe again to rebuild it."
         )
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = read_json(path)
+        listed: dict[str, str] = manifest["files"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise IntegrityError(
+            f"{path} cannot be understood ({type(error).__name__}). Someone or something changed "
+            f"it; delete the folder {path.parent} and run the recipe again to rebuild it."
+        ) from error
+    return {**manifest, "files": listed}
+
+
+def _is_whole(folder: Path, digest: str) -> bool:
+    if not (folder / MANIFEST).exists():
+        return False
+    try:
+        verify_folder(folder, digest, _read_manifest(folder / MANIFEST))
+    except IntegrityError:
+        return False
+    return True
 
 
 def _sync_tree(folder: Path) -> None:

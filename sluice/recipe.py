@@ -23,7 +23,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$")]
 class Section(BaseModel):
     """Frozen, and closed: a key that nobody reads is an error, not a silent no-op."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    # No number of a recipe may be infinite or NaN: a margin of infinity is a rule that never fails.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class ModelSection(Section):
@@ -274,7 +277,8 @@ class ScheduleSection(Section):
     """When a retrain starts by itself."""
 
     watch_landing: bool = Field(
-        default=True, description="Start a retrain when a new file has settled in the landing folder."
+        default=True,
+        description="Start a retrain when a new file has settled in the landing folder.",
     )
     poll_seconds: float = Field(
         default=5.0, gt=0, description="How often the landing folder is looked at."

@@ -5,24 +5,36 @@ from __future__ import annotations
 import difflib
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from sluice.errors import RecipeError
-from sluice.recipe import Recipe
+from sluice.recipe import BetterRule, LimitRule, NotWorseRule, Recipe
 
 Loc = tuple[int | str, ...]
+RULES: dict[str, type[BaseModel]] = {
+    name: model
+    for model in (BetterRule, NotWorseRule, LimitRule)
+    for name in get_args(model.model_fields["rule"].annotation)
+}
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses a key written twice instead of silently taking the last."""
 
 
+_compose: Any = yaml.compose  # not typed
+
+
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
     seen: set[str] = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(
+                problem="a key must be a plain word", problem_mark=key.start_mark
+            )
         if key.value in seen:
             raise yaml.MarkedYAMLError(
                 problem=f"the key `{key.value}` is written twice", problem_mark=key.start_mark
@@ -43,13 +55,16 @@ def load_recipe(path: Path) -> Recipe:
     """
     text = _read(path)
     try:
-        values = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
-        tree = yaml.compose(text, yaml.SafeLoader)
+        values: Any = yaml.load(text, _Loader)
+        tree: Any = _compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RecipeError(f"{path}:{line}: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path}:1: this is not YAML: {error}") from error
+        said = " ".join(str(error).split())
+        raise RecipeError(f"{path}:1: this is not YAML: {said}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{path}:1: this is nested too deeply to be a recipe.") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{path}:1: a recipe is a YAML mapping with `model:` and `data:`.")
     try:
@@ -82,6 +97,10 @@ def _sentence(problem: dict[str, Any], loc: Loc) -> str:
         return _unknown_key(loc)
     if problem["type"] == "missing":
         return "is required and not there"
+    if problem["type"] == "model_type" and problem["input"] is None:
+        return "is empty: write its keys below it, indented, or leave it out"
+    if problem["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _unknown_rule(problem["input"])
     message = str(problem["msg"]).removeprefix("Value error, ")
     given = problem.get("input")
     shown = f" (it is {given!r})" if isinstance(given, str | int | float | bool) else ""
@@ -91,12 +110,20 @@ def _sentence(problem: dict[str, Any], loc: Loc) -> str:
 def _unknown_key(loc: Loc) -> str:
     known = _known_keys(Recipe, loc[:-1])
     near = difflib.get_close_matches(str(loc[-1]), known, 1, cutoff=0.5)
-    elsewhere = [name for name in _sections_with(str(loc[-1])) if name != loc[0]]
+    elsewhere = [f"`{name}:`" for name in _sections_with(str(loc[-1])) if name != loc[0]]
+    if elsewhere:
+        return f"is not a key here; it belongs under {' or '.join(elsewhere)}."
     if near:
         return f"is not a key of the recipe. Did you mean `{near[0]}`?"
-    if elsewhere:
-        return f"is not a key here; it belongs under `{elsewhere[0]}:`."
     return f"is not a key of the recipe. Known here: {', '.join(known) or 'none'}."
+
+
+def _unknown_rule(given: Any) -> str:
+    rule = str(given.get("rule", "")) if isinstance(given, dict) else ""
+    near = difflib.get_close_matches(rule, RULES, 1, cutoff=0.5)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    named = f"`rule: {rule}` is not known" if rule else "a rule begins with `rule:`"
+    return f"{named}; there are {', '.join(RULES)}.{hint}"
 
 
 def _known_keys(model: type[BaseModel], loc: Loc) -> list[str]:
@@ -112,18 +139,17 @@ def _known_keys(model: type[BaseModel], loc: Loc) -> list[str]:
 
 
 def _rule_keys(loc: Loc) -> list[str]:
-    from sluice import recipe
-
-    named = {"better": recipe.BetterRule, "not_worse": recipe.NotWorseRule}
-    model = next((named[str(part)] for part in loc if str(part) in named), recipe.LimitRule)
-    return list(model.model_fields)
+    model = next((RULES[str(part)] for part in loc if str(part) in RULES), None)
+    return list(model.model_fields) if model else []
 
 
 def _sections_with(key: str) -> list[str]:
     return [
         name
         for name, field in Recipe.model_fields.items()
-        if isinstance(field.annotation, type) and key in field.annotation.model_fields
+        if isinstance(field.annotation, type)
+        and issubclass(field.annotation, BaseModel)
+        and key in field.annotation.model_fields
     ]
 
 
@@ -133,7 +159,7 @@ def _line_number(tree: yaml.Node | None, loc: Loc) -> int:
         if isinstance(node, yaml.MappingNode):
             pair = next((p for p in node.value if p[0].value == str(part)), None)
             if pair is None:
-                break
+                continue  # the name of a rule is a part of the place, but not a key in the file
             line, node = pair[0].start_mark.line + 1, pair[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
             node = node.value[part]
@@ -144,7 +170,7 @@ def _line_number(tree: yaml.Node | None, loc: Loc) -> int:
 def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     data = recipe.data
     update = {
-        name: (folder / value).resolve()
+        name: (folder / value.expanduser()).resolve()
         for name in ("landing", "evaluation")
         if (value := getattr(data, name)) is not None
     }
@@ -152,6 +178,4 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     model = recipe.model
     if recipe.model.base.startswith((".", "/")) and base.is_dir():
         model = model.model_copy(update={"base": str(base.resolve())})
-    return recipe.model_copy(
-        update={"data": data.model_copy(update=update), "model": model}
-    )
+    return recipe.model_copy(update={"data": data.model_copy(update=update), "model": model})

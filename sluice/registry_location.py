@@ -16,5 +16,5 @@ def local_store(home: Home) -> tuple[str, Path]:
 
 
 def tracking_uri(home: Home) -> str:
-    """MLFLOW_TRACKING_URI if it is set (a team's server, or the stack's), else the embedded store."""
+    """MLFLOW_TRACKING_URI if it is set (a team's server, the stack's), else the embedded store."""
     return os.environ.get("MLFLOW_TRACKING_URI") or local_store(home)[0]

@@ -7,12 +7,13 @@ and at the end; a run whose process was killed is left as `running` and is told 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+
+import psutil
 
 from sluice.lake import read_json, write_json
 
@@ -51,7 +52,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What a run did. `key` is the digest of all that decides its verdict; times are UTC, ISO 8601."""
+    """What a run did.
+
+    `key` is the digest of all that decides its verdict; times are UTC, ISO 8601. `process_born` is
+    when its process started, in seconds since 1970: a process id that was given out again is told
+    apart by it.
+    """
 
     run_id: str
     model: str
@@ -69,6 +75,7 @@ class RunRecord:
     steps: tuple[Step, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
     process_id: int = 0
+    process_born: float = 0.0
 
     def path(self, runs: Path) -> Path:
         """Where the record lies in the folder of records."""
@@ -94,11 +101,12 @@ def new_record(model: str, flow_run_id: str | None) -> RunRecord:
     """A record for a run that starts now. Its id sorts by time."""
     now = datetime.now(UTC)
     return RunRecord(
-        run_id=f"{now:%Y%m%dT%H%M%S}-{time.monotonic_ns() % 10**6:06d}",
+        run_id=f"{now:%Y%m%dT%H%M%S-%f}",
         model=model,
         started=now.isoformat(timespec="seconds"),
         flow_run_id=flow_run_id,
         process_id=os.getpid(),
+        process_born=psutil.Process().create_time(),
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from sluice.errors import BatchError
 from sluice.lake import digest_of, file_digest
 from sluice.refs import DatasetRef
-from sluice.run_record import concluded, read_records
+from sluice.registry.approvals import Approvals
+from sluice.registry.versions import CHAMPION, by_alias
+from sluice.run_record import RunRecord, concluded, read_records
 from tasks.job import Job, job_task
 
 # These sections decide when and where a model is served, not which model it is.
@@ -40,9 +42,20 @@ def decide(job: Job, snapshots: tuple[DatasetRef, ...]) -> str | None:
     key = run_key(job, snapshots)
     before = concluded(read_records(job.home.runs), key)
     job.update(key=key)
-    if before is None:
+    if before is None or _champion_has_changed(job, before):
         return None
     return (
         f"nothing new: run {before.run_id} judged the same {len(snapshots)} batches with the same "
         f"recipe, and ended as: {before.outcome}"
     )
+
+
+def _champion_has_changed(job: Job, before: RunRecord) -> bool:
+    """Whether that run's candidate still waits, but for a comparison with another champion."""
+    approvals = {a.evidence_digest: a for a in Approvals(job.home.approvals).all()}
+    approval = approvals.get(before.evidence_digest or "")
+    if approval is None or approval.state not in ("asked", "approved"):
+        return False
+    champion = by_alias(job.tracking_uri, job.recipe.model.name, CHAMPION)
+    current = champion.version if champion else None
+    return current not in (approval.replaces, approval.version)

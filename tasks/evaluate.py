@@ -6,7 +6,7 @@ import logging
 
 from sluice.data.funnel import Trail
 from sluice.evaluation.evidence import Contest, evidence_step, read_evidence
-from sluice.refs import Evidence, ModelRef
+from sluice.refs import Evidence, ModelRef, Ref
 from sluice.registry.tracking import Tracked, log_scores
 from sluice.registry.versions import CHAMPION, by_alias
 from sluice.training.artifact import TrainedModel
@@ -31,6 +31,7 @@ def _contest(job: Job, candidate: ModelRef) -> Contest:
     champion = by_alias(job.tracking_uri, job.recipe.model.name, CHAMPION)
     if champion is None:
         return Contest(candidate, None, None)
+    job.lake.manifest(Ref(champion.uri, champion.digest))  # says so if its folder is gone
     facts = TrainedModel.read(job.lake.root / champion.uri)
     return Contest(candidate, champion.reference(facts), champion.version)
 

@@ -10,7 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from prefect import Task, task
+from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from sluice.child_process import Event
@@ -91,7 +91,7 @@ class Job:
 
 
 def job_task(
-    name: str, describe: Callable[[R], str], **policy: Any
+    name: str, describe: Callable[[Any], str], **policy: Any
 ) -> Callable[[Callable[Concatenate[Job, P], R]], Task[Concatenate[Job, P], R]]:
     """Make a task of a function of a job: timed, and told in the run's record by `describe`.
 
@@ -104,9 +104,11 @@ def job_task(
         def timed(job: Job, *args: P.args, **kwargs: P.kwargs) -> R:
             started = time.monotonic()
             result = function(job, *args, **kwargs)
-            job.note(name, time.monotonic() - started, describe(result))
+            detail = describe(result)
+            job.note(name, time.monotonic() - started, detail)
+            get_run_logger().info("%s: %s", name, detail)
             return result
 
-        return task(name=name, cache_policy=NO_CACHE, **policy)(timed)
+        return task(name=name, task_run_name=name, cache_policy=NO_CACHE, **policy)(timed)
 
     return wrap

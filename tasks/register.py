@@ -15,7 +15,7 @@ from tasks.job import Job, job_task
 
 
 async def _is_registry_trouble(_task: Task, _run: TaskRun, state: State) -> bool:
-    """Retry what can recover: a server that did not answer; not a model that reloads differently."""
+    """Retry a server that did not answer; never a model that reloads differently."""
     return isinstance(await state.aresult(raise_on_failure=False), RegistryError)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from sluice.child_process import Event
 from sluice.data.funnel import Trail
+from sluice.data.json_lines import read_json_lines
+from sluice.errors import RegistryError
 from sluice.refs import ModelRef
-from sluice.registry.tracking import EventFeed, Tracked, open_run
-from sluice.training.train import train_step
+from sluice.registry.tracking import EventFeed, Tracked, open_run, send_history
+from sluice.training.train import history_file, train_step
 from tasks.artifacts import TrainingProgress, publish_link
 from tasks.job import Job, job_task
 
@@ -23,7 +25,11 @@ def _describe(result: tuple[ModelRef, Tracked]) -> str:
 @job_task("train", _describe)
 def train(job: Job, trail: Trail) -> tuple[ModelRef, Tracked]:
     """Train in a process of its own; returns the model and the MLflow run that tells of it."""
-    tracked = open_tracking(job, trail)
+    try:
+        tracked = open_tracking(job, trail)
+    except RegistryError as error:  # tracking never stops training: the run is opened afterwards
+        log.warning("%s Training begins without it.", error)
+        tracked = None
     feed, progress = EventFeed(tracked), TrainingProgress(job)
 
     def follow(event: Event) -> None:
@@ -32,9 +38,9 @@ def train(job: Job, trail: Trail) -> tuple[ModelRef, Tracked]:
         job.progress(event)
 
     model = train_step(trail.contracted, job.recipe, job.lake, job.cache, follow)
-    left = feed.flush()
-    if left:
-        log.warning("%d points of the loss curve are not in MLflow; they are in the lake.", left)
+    tracked = tracked or open_tracking(job, trail)
+    # All points again, from the lake: those that MLflow has already are the same points to it.
+    send_history(tracked, read_json_lines(history_file(job.lake, model)))
     return model, tracked
 
 

@@ -36,7 +36,9 @@ def funnel(trail: Trail, lake: Lake) -> tuple[Stage, ...]:
     raw = [lake.manifest(ref) for ref in trail.snapshots]
     cleaned, curated = lake.manifest(trail.cleaned), lake.manifest(trail.curated)
     contracted = lake.manifest(trail.contracted)
-    rejects: Counter[str] = sum((Counter(m["rejects"]) for m in raw), Counter[str]())
+    rejects = Counter[str]()
+    for manifest in raw:
+        rejects.update(manifest["rejects"])
     return (
         Stage("lines read", sum(m["lines"] for m in raw)),
         Stage("readable rows", sum(ref.rows for ref in trail.snapshots), _pairs(rejects)),

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 
 from sluice.lake import digest_of
 
 Role = Literal["system", "user", "assistant"]
 ID_CHARS = 16
 
-MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
-SCHEMA = pa.schema(
+# pyarrow is not typed.
+pa: Any = pyarrow
+pq: Any = pyarrow.parquet
+MESSAGE: Any = pa.struct([("role", pa.string()), ("content", pa.string())])
+SCHEMA: Any = pa.schema(
     [
         ("id", pa.string()),
         ("messages", pa.list_(MESSAGE)),
@@ -37,7 +40,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row. `source` and `line` (from 1) say where it came from; `intent` is the source's label."""
+    """One row.
+
+    `source` and `line` (from 1) say where it came from; `intent` is the source's own label.
+    """
 
     id: str
     messages: tuple[Message, ...]
@@ -84,6 +90,7 @@ def write_records(path: Path, records: Iterable[Record]) -> int:
 
 def read_records(path: Path) -> list[Record]:
     """Read rows from canonical Parquet."""
+    rows: list[dict[str, Any]] = pq.read_table(path, schema=SCHEMA).to_pylist()
     return [
         Record(
             id=row["id"],
@@ -92,5 +99,5 @@ def read_records(path: Path) -> list[Record]:
             line=row["line"],
             intent=row["intent"],
         )
-        for row in pq.read_table(path, schema=SCHEMA).to_pylist()
+        for row in rows
     ]

@@ -1,4 +1,4 @@
-"""The evaluation step: score the models, judge the candidate, and keep all that the verdict rests on.
+"""The evaluation step: score the models, judge the candidate, keep all that the verdict rests on.
 
 `evidence/<digest>` holds the predictions of each model on the frozen rows, `scores.json`,
 `verdict.json`, `evidence.md` (what an approver reads) and `report.html`.
@@ -175,7 +175,8 @@ def _write_results(
 
 
 def _losses(model: ModelRef, lake: Lake, kind: str) -> tuple[tuple[float, float], ...]:
-    events = read_json_lines(history_file(lake, model))
+    path = history_file(lake, model)
+    events = read_json_lines(path) if path.exists() else []
     return tuple((e["step"], e["loss"]) for e in events if e.get("kind") == kind)
 
 

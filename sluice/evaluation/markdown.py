@@ -19,8 +19,8 @@ from sluice.evaluation.verdict import RuleLine, Verdict
 
 SAMPLES = 3
 LONGEST = 240  # characters of an answer that are shown
-MARKS = {"pass": "✅ pass", "fail": "❌ fail", "inconclusive": "❔ undecided"}
-WORDS = {"promote": "✅ Promote", "reject": "❌ Reject", "inconclusive": "❔ Inconclusive"}
+MARKS = {"pass": "pass", "fail": "FAIL", "inconclusive": "undecided"}
+WORDS = {"promote": "Promote", "reject": "Reject", "inconclusive": "Inconclusive"}
 SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 
 
@@ -48,26 +48,28 @@ def _heading(model: str, verdict: Verdict) -> str:
 
 
 def _rules(lines: tuple[RuleLine, ...]) -> str:
-    rows = [(MARKS[line.outcome], escaped(line.rule), escaped(line.reason)) for line in lines]
-    return _table(("", "Rule", "Why"), rows)
+    # A list, not a table: the form that shows this is narrow and would cut the reasons off.
+    return "\n".join(
+        f"- **{MARKS[line.outcome]}**: {escaped(line.rule)}. {escaped(line.reason)}"
+        for line in lines
+    )
 
 
 def _scores(scores: Scores) -> str:
     models = [model for model in MODELS if model in scores.models]
-    others = [model for model in reversed(models) if model in scores.differences]
-    header = ("", *(m.capitalize() for m in models), *(f"Candidate − {o}" for o in others))
-    rows = [
-        (
-            f"{name_of(metric)} ({'↓' if good_direction(metric) == 'lower' else '↑'})",
-            *(_score(scores, model, metric) for model in models),
-            *(_difference(scores, other, metric) for other in others),
-        )
-        for metric in METRICS
-    ]
-    note = (
-        f"{scores.rows} held-out rows; {level_text(scores.confidence)} paired bootstrap intervals."
+    baseline = next(model for model in reversed(models) if model in scores.differences)
+    names = {m: f"{name_of(m)} {'↓' if good_direction(m) == 'lower' else '↑'}" for m in METRICS}
+    points = _table(
+        ("", *(model.capitalize() for model in models)),
+        [(names[m], *(_score(scores, model, m) for model in models)) for m in METRICS],
     )
-    return f"{_table(header, rows)}\n\n{note}"
+    level = level_text(scores.confidence)
+    differences = _table(
+        (f"Candidate − {baseline}", "", f"{level} interval"),
+        [(names[m], *_difference(scores, baseline, m)) for m in METRICS],
+    )
+    note = f"{scores.rows} held-out rows; paired bootstrap, {scores.resamples} resamples."
+    return f"{points}\n\n{differences}\n\n{note}"
 
 
 def _score(scores: Scores, model: str, metric: str) -> str:
@@ -75,23 +77,23 @@ def _score(scores: Scores, model: str, metric: str) -> str:
     return "missing" if found is None else score_text(metric, found.value)
 
 
-def _difference(scores: Scores, other: str, metric: str) -> str:
+def _difference(scores: Scores, other: str, metric: str) -> tuple[str, str]:
     difference = scores.differences[other].get(metric)
     if difference is None:
-        return "missing"
+        return "missing", ""
     found = difference.absolute
     interval = interval_text(lambda v: difference_text(metric, v), found.low, found.high)
-    return f"**{difference_text(metric, found.value)}** {escaped(interval)}"
+    return f"**{difference_text(metric, found.value)}**", escaped(interval)
 
 
 def _sample(sample: Sample) -> str:
-    rows = [("Reference", escaped(sample.reference))]
-    rows += [
-        (model.capitalize(), escaped(sample.answers[model]) or "empty answer")
+    lines = [f"- Reference: {escaped(sample.reference)}"]
+    lines += [
+        f"- {model.capitalize()}: {escaped(sample.answers[model]) or 'empty answer'}"
         for model in MODELS
         if model in sample.answers
     ]
-    return f"**{escaped(sample.question)}**\n\n{_table(('', 'Answer'), rows)}"
+    return f"**{escaped(sample.question)}**\n\n" + "\n".join(lines)
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

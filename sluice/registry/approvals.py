@@ -11,7 +11,7 @@ The record is the approval. A form that was filled in, a resumed run or an event
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,13 @@ from sluice.errors import ApprovalError
 from sluice.lake import read_json, write_json
 
 State = Literal["asked", "approved", "rejected", "expired", "used"]
+NEXT: dict[State, str] = {
+    "asked": "`sluice approve` decides on it.",
+    "approved": "",
+    "rejected": "Run the recipe on new data for another candidate.",
+    "expired": "Run the recipe on new data for another candidate.",
+    "used": "It was promoted before; `sluice status` shows what answers now.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Approvals:
         self._folder = folder
 
     def ask(self, approval: Approval) -> Approval:
-        """Ask for an approval, once: asking again for the same evidence gives the one that is there."""
+        """Ask for an approval, once: asking again for the same evidence gives the first one."""
         with self._locked():
             there = self._read(approval.evidence_digest)
             return there or self._write(approval)
@@ -117,9 +124,21 @@ class Approvals:
             )
 
     def use(self, evidence_digest: str) -> Approval:
-        """Spend an approval: it has moved the champion and cannot do so again."""
+        """Spend an approval: it has moved the champion and cannot do so again.
+
+        Spending it twice changes nothing. One that ran out while the move was under way is spent.
+
+        Raises:
+            ApprovalError: nobody has approved it.
+        """
         with self._locked():
-            return self._write(replace(self.get(evidence_digest), state="used"))
+            found = self.get(evidence_digest)
+            if found.state in ("asked", "rejected") or found.decided is None:
+                raise ApprovalError(
+                    f"Version {found.version} of {found.model} is {found.state}, not approved: "
+                    "there is nothing to spend. Run the recipe again for a new candidate."
+                )
+            return self._write(replace(found, state="used"))
 
     def require(self, evidence_digest: str, model_digest: str) -> Approval:
         """The approval that allows this model to be promoted now.
@@ -131,17 +150,17 @@ class Approvals:
         if found.state != "approved":
             raise ApprovalError(
                 f"Version {found.version} of {found.model} is {found.state}, not approved. "
-                "Nothing was promoted."
+                f"Nothing was promoted. {NEXT[found.state]}"
             )
         if found.model_digest != model_digest:
             raise ApprovalError(
                 f"The approval is for model {found.model_digest[:12]}, not {model_digest[:12]}. "
-                "Nothing was promoted."
+                "Nothing was promoted. Run the recipe again for a new candidate."
             )
         return found
 
     def all(self) -> list[Approval]:
-        """Every approval, the newest first; those whose time has passed are marked on the way."""
+        """Every approval, the newest first; those whose time has passed are marked as expired."""
         with self._locked():
             digests = [p.stem for p in self._folder.glob("*.json")]
             found = [self._current(digest) for digest in digests]
@@ -166,7 +185,7 @@ class Approvals:
         return approval
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Generator[None]:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two people may answer at once

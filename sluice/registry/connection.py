@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def client_for(uri: str) -> MlflowClient:
 
 
 @contextlib.contextmanager
-def explained(uri: str, doing: str) -> Iterator[None]:
+def explained(uri: str, doing: str) -> Generator[None]:
     """Turn any trouble of MLflow's into a RegistryError that says what was being done."""
     try:
         yield
@@ -57,4 +57,6 @@ def experiment_id(uri: str, name: str, artifacts: Path) -> str:
     if found is not None:
         return str(found.experiment_id)
     place = None if uri.startswith("http") else (artifacts / name).as_uri()
-    return str(client.create_experiment(name, artifact_location=place))
+    # The kind makes the UI open on runs and loss curves instead of on traces.
+    kind = {"mlflow.experimentKind": "custom_model_development"}
+    return str(client.create_experiment(name, artifact_location=place, tags=kind))

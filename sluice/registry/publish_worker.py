@@ -13,7 +13,7 @@ from typing import Any
 from sluice.child_process import EventWriter, run_child
 from sluice.registry.connection import client_for
 
-import mlflow  # isort: skip  (after connection, which sets what mlflow reads at import)
+import mlflow.transformers  # isort: skip  (after connection, which sets what mlflow reads at import)
 
 from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER
 from sluice.training.loading import load_base, load_tokenizer, use_threads, with_adapter
@@ -30,8 +30,9 @@ def publish(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
     tokenizer = load_tokenizer(folder / TOKENIZER)
     model = with_adapter(load_base(base, request["precision"]), folder / ADAPTER, "default")
     require_same(model, tokenizer, folder / PROBE, "the lake")
+    flavour: Any = mlflow.transformers
     with mlflow.start_run(run_id=request["run_id"]):
-        info = mlflow.transformers.log_model(
+        info = flavour.log_model(
             {"model": model, "tokenizer": tokenizer},
             name="model",
             task="llm/v1/chat",
@@ -39,9 +40,10 @@ def publish(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
             pip_requirements=REQUIREMENTS,
             metadata=request["metadata"],
         )
-    loaded: Any = mlflow.transformers.load_model(info.model_uri, return_type="components")
+        uri = str(info.model_uri)
+    loaded = flavour.load_model(uri, return_type="components")
     require_same(loaded["model"].eval(), loaded["tokenizer"], folder / PROBE, "MLflow")
-    return {"model_uri": str(info.model_uri)}
+    return {"model_uri": uri}
 
 
 if __name__ == "__main__":

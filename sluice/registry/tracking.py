@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,7 @@ class Tracked:
         return f"{self.uri}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
 
-def open_run(
-    uri: str, model: str, key: str, params: Mapping[str, Any], artifacts: Path
-) -> Tracked:
+def open_run(uri: str, model: str, key: str, params: Mapping[str, Any], artifacts: Path) -> Tracked:
     """The run for a key: a retrain that was killed continues the run that it had begun."""
     with explained(uri, "opening a run"):
         client = client_for(uri)
@@ -53,19 +51,21 @@ def open_run(
             client.set_terminated(found[0].info.run_id, "RUNNING")
             return Tracked(uri, found[0].info.run_id, experiment)
         run = client.create_run(experiment, tags={KEY_TAG: key}, run_name=f"retrain-{key[:8]}")
-        client.log_batch(
-            run.info.run_id, params=[Param(name, str(value)[:500]) for name, value in params.items()]
-        )
+        shown = [Param(name, str(value)[:500]) for name, value in params.items()]
+        client.log_batch(run.info.run_id, params=shown)
         return Tracked(uri, run.info.run_id, experiment)
 
 
 def log_scores(
-    tracked: Tracked, scores: Mapping[str, float], tags: Mapping[str, str], files: Mapping[str, Path]
+    tracked: Tracked,
+    scores: Mapping[str, float],
+    tags: Mapping[str, str],
+    files: Mapping[str, Path],
 ) -> None:
     """Log final scores, tags, and files as `artifact folder -> file or folder`."""
     now = int(time.time() * 1000)
     with explained(tracked.uri, "logging scores"):
-        client = client_for(tracked.uri)
+        client: Any = client_for(tracked.uri)
         client.log_batch(
             tracked.run_id,
             metrics=[Metric(k, v, now, 0) for k, v in scores.items() if math.isfinite(v)],
@@ -87,38 +87,49 @@ def close_run(tracked: Tracked, status: str, outcome: str) -> None:
 
 
 class EventFeed:
-    """Sends training events to MLflow in batches, and keeps what MLflow does not take."""
+    """Sends training events to MLflow in batches, and keeps what MLflow does not take.
 
-    def __init__(self, tracked: Tracked) -> None:
+    With no run to send to (`tracked` None) live events are let go: the lake has them all.
+    """
+
+    def __init__(self, tracked: Tracked | None) -> None:
         self._tracked = tracked
         self._waiting: list[Metric] = []
         self._next_send = 0.0
         self._down = False
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        """Take one event of the trainer's."""
+        """Take one event of the trainer's; trouble is logged, never raised."""
+        if self._tracked is None:
+            return
         self._waiting += _metrics(event)
-        if time.monotonic() >= self._next_send:
-            self._send()
+        if self._waiting and time.monotonic() >= self._next_send:
+            self._try_to_send(self._tracked)
 
-    def flush(self) -> int:
-        """Send all that waits; returns how many points MLflow still did not take."""
-        while self._waiting and self._send():
-            pass
-        return len(self._waiting)
-
-    def _send(self) -> bool:
+    def _try_to_send(self, tracked: Tracked) -> None:
         batch = self._waiting[:BATCH]
         try:
-            client_for(self._tracked.uri).log_batch(self._tracked.run_id, metrics=batch)
+            client_for(tracked.uri).log_batch(tracked.run_id, metrics=batch)
         except Exception as error:  # tracking never kills training
             if not self._down:
                 log.warning("MLflow does not answer; training goes on, metrics wait: %s", error)
             self._down, self._next_send = True, time.monotonic() + RETRY_SECONDS
-            return False
+            return
         self._waiting = self._waiting[len(batch) :]
         self._down, self._next_send = False, time.monotonic() + SEND_SECONDS
-        return True
+
+
+def send_history(tracked: Tracked, events: Iterable[Mapping[str, Any]]) -> None:
+    """Send all events of a finished training; those that MLflow has already change nothing there.
+
+    Raises:
+        RegistryError: MLflow does not answer. The events stay in the lake for the next run.
+    """
+    points = [point for event in events for point in _metrics(event)]
+    with explained(tracked.uri, "sending the loss curve"):
+        for start in range(0, len(points), BATCH):
+            batch = points[start : start + BATCH]
+            client_for(tracked.uri).log_batch(tracked.run_id, metrics=batch)
 
 
 _NAMES = {"step": "train", "validation": "validation"}

@@ -23,7 +23,8 @@ from sluice.training.artifact import TrainedModel
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PUBLISH_SECONDS = 1800.0
-MODEL_TAG, URI_TAG, EVIDENCE_TAG = "sluice.model_digest", "sluice.model_uri", "sluice.evidence_digest"
+MODEL_TAG, URI_TAG = "sluice.model_digest", "sluice.model_uri"
+EVIDENCE_TAG = "sluice.evidence_digest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ def register(
         found = _find(tracking_uri, name, model.digest, evidence.digest)
     if found is None:
         found = _create(tracking_uri, name, run_id, model, evidence, lake, cache)
-    with explained(tracking_uri, "setting the alias challenger"):
-        client_for(tracking_uri).set_registered_model_alias(name, CHALLENGER, found.version)
+    if by_alias(tracking_uri, name, CHAMPION) != found:
+        set_challenger(tracking_uri, name, found.version)
     return found
 
 
@@ -165,6 +166,12 @@ def set_champion(uri: str, name: str, version: str | None) -> None:
             return
         client.set_registered_model_alias(name, CHAMPION, version)
     drop_challenger(uri, name, version)
+
+
+def set_challenger(uri: str, name: str, version: str) -> None:
+    """Let the alias challenger name a version."""
+    with explained(uri, "setting the alias challenger"):
+        client_for(uri).set_registered_model_alias(name, CHALLENGER, version)
 
 
 def drop_challenger(uri: str, name: str, version: str) -> None:

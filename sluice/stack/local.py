@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def save_stack(home: Home, stack: Stack) -> None:
 
 
 @contextlib.contextmanager
-def changing(home: Home) -> Iterator[None]:
+def changing(home: Home) -> Generator[None]:
     """Only one command at a time starts or stops servers of a home."""
     home.root.mkdir(parents=True, exist_ok=True)
     with (home.root / ".stack.lock").open("w") as lock:
@@ -142,10 +142,10 @@ def start_gateway(home: Home, recipe: Recipe) -> Service:
 
 
 @contextlib.contextmanager
-def gateway_for_a_while(home: Home, recipe: Recipe) -> Iterator[str]:
+def gateway_for_a_while(home: Home, recipe: Recipe) -> Generator[str]:
     """A gateway on a free port, for a promotion or a rollback while no stack runs."""
-    anywhere = recipe.model_copy(update={"serving": recipe.serving.model_copy(update={"port": None})})
-    service = start_gateway(home, anywhere)
+    anywhere = recipe.serving.model_copy(update={"port": None})
+    service = start_gateway(home, recipe.model_copy(update={"serving": anywhere}))
     try:
         wait_for(home, service)
         yield str(service.url)
@@ -182,11 +182,14 @@ def wait_for(home: Home, *services: Service) -> None:
 def stop_stack(home: Home) -> list[str]:
     """Stop every server of the home; returns the names of those that ran."""
     stack = read_stack(home)
-    stopped = [
-        name for name in STOP_ORDER if name in stack.services and stop(stack.services[name])
-    ]
+    stopped = [name for name in STOP_ORDER if name in stack.services and stop(stack.services[name])]
     home.stack_file.unlink(missing_ok=True)
     return stopped
+
+
+def gateway_url(home: Home) -> str | None:
+    """The gateway's address: SLUICE_GATEWAY_URL (one in another container), or the stack's."""
+    return os.environ.get("SLUICE_GATEWAY_URL") or read_stack(home).url("gateway")
 
 
 def point_at_stack(home: Home) -> Stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -59,6 +60,11 @@ def require_free(port: int, what: str) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise StackError(
+                    f"Port {port} for the {what} cannot be opened ({error.strerror}). Choose "
+                    "another port; those below 1024 belong to the administrator."
+                ) from error
             raise StackError(
                 f"Port {port} for the {what} is already in use. Stop what listens there "
                 f"(`ss -ltnp | grep {port}` shows it), or choose another port."
@@ -116,8 +122,9 @@ def stop(service: Service) -> bool:
     process = service.process()
     if process is None:
         return False
-    family = [process, *process.children(recursive=True)]
-    with contextlib.suppress(ProcessLookupError):
+    family = [process]
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+        family += process.children(recursive=True)
         os.killpg(service.pid, signal.SIGTERM)
     _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
     for survivor in alive:

@@ -1,9 +1,9 @@
 """What a trained model's folder in the lake holds, and how it is read back.
 
-    model.json                  what it is: base, digests, method, precision, system prompt, settings
-    adapter/                    PEFT adapter, safetensors only
-    tokenizer/                  tokenizer and chat template, exactly as training used them
-    probe.safetensors           logits of the trained model on a few fixed prompts
+model.json                  what it is: base, digests, method, precision, system prompt
+adapter/                    PEFT adapter, safetensors only
+tokenizer/                  tokenizer and chat template, exactly as training used them
+probe.safetensors           logits of the trained model on a few fixed prompts
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ PROBE = "probe.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """The facts in `model.json`. `precision` is the number type the model computes in."""
+    """The facts in `model.json`.
+
+    `precision` is the number type the model computes in; `recipe_digest` covers what training
+    reads of the recipe, so that equal inputs give equal bytes whatever else the recipe says.
+    """
 
     base: str
     revision: str | None

@@ -1,4 +1,4 @@
-"""Find the base model that a recipe names and bring it into one form: a local folder of safetensors.
+"""Find the base model that a recipe names, in one form: a local folder of safetensors.
 
 Three sources: a model file that an installed Python package carries (`package:NAME/FILE.gguf`),
 a local folder, or a hub id. A GGUF file is dequantised once and kept in the cache.
@@ -72,7 +72,7 @@ def converted(gguf: Path, cache: Path) -> Path:
     _require_space(cache, gguf.stat().st_size * 8)
     aside = Path(tempfile.mkdtemp(dir=_made(cache / "base"), prefix=".converting-"))
     try:
-        _dequantise(gguf, aside)
+        _dequantise_or_explain(gguf, aside)
         write_json(aside / READY, {"source": gguf.name, "conversion": CONVERSION})
         shutil.rmtree(folder, ignore_errors=True)
         aside.rename(folder)
@@ -81,37 +81,50 @@ def converted(gguf: Path, cache: Path) -> Path:
     return folder
 
 
+def _dequantise_or_explain(gguf: Path, folder: Path) -> None:
+    try:
+        _dequantise(gguf, folder)
+    except Exception as error:  # transformers and gguf raise from unrelated trees
+        said = (str(error).splitlines() or [""])[0][:200]
+        raise BaseModelError(
+            f"{gguf} could not be converted ({type(error).__name__}: {said}). Install its package "
+            "again if the file is damaged, or name another base in `model.base`."
+        ) from error
+
+
 def _dequantise(gguf: Path, folder: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import transformers
 
-    source: Any = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    loaded: Any = AutoModelForCausalLM.from_pretrained(**source)
+    models: Any = transformers.AutoModelForCausalLM
+    tokenizers: Any = transformers.AutoTokenizer
+    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    loaded = models.from_pretrained(**source)
     config = loaded.config
     # save_pretrained refuses a model that came from GGUF: a fresh one takes over its weights.
     config.__dict__.pop("quantization_config", None)
-    fresh: Any = AutoModelForCausalLM.from_config(config)
+    fresh = models.from_config(config)
     fresh.load_state_dict(loaded.state_dict())
     fresh.tie_weights()
     fresh.to(torch.bfloat16).save_pretrained(folder)
-    tokenizer: Any = AutoTokenizer.from_pretrained(**source)
-    tokenizer.save_pretrained(folder)
+    tokenizers.from_pretrained(**source).save_pretrained(folder)
 
 
 def _from_hub(base: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
+    import huggingface_hub
     from huggingface_hub.errors import HFValidationError
 
+    download: Any = huggingface_hub.snapshot_download
     try:
-        return Path(snapshot_download(base, revision=revision, allow_patterns=WEIGHTS_AND_TEXT))
+        return Path(download(base, revision=revision, allow_patterns=WEIGHTS_AND_TEXT))
     except HFValidationError as error:
         raise BaseModelError(
             f"{base} is neither a folder on this machine nor a hub id (owner/name)."
         ) from error
     except Exception as error:  # the hub client raises from several unrelated trees
         raise BaseModelError(
-            f"{base} could not be fetched from the hub ({type(error).__name__}). Check the name and "
-            "revision and the network, or give a local folder in `model.base`. "
+            f"{base} could not be fetched from the hub ({type(error).__name__}). Check its name, "
+            "its revision and the network, or give a local folder in `model.base`. "
             f"HF_HUB_OFFLINE is {os.environ.get('HF_HUB_OFFLINE', 'not set')}."
         ) from error
 
@@ -120,7 +133,13 @@ def _refuse_code(folder: Path, base: str) -> None:
     config = folder / "config.json"
     if not config.exists():
         raise BaseModelError(f"{base}: {folder} holds no config.json, so it is not a model folder.")
-    if "auto_map" in json.loads(config.read_text(encoding="utf-8")):
+    try:
+        keys: Any = json.loads(config.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BaseModelError(
+            f"{base}: {config} is not JSON ({error}). Fetch the model again."
+        ) from error
+    if "auto_map" in keys:
         raise BaseModelError(
             f"{base}: its config.json asks for code of its own (auto_map), which Sluice does not "
             "run. Use a model with a native class in transformers."

@@ -19,7 +19,8 @@ _STEP = re.compile(r"^checkpoint-(\d+)$")
 
 def seal(checkpoint: Path) -> None:
     """Declare a checkpoint complete."""
-    files = {p.name: file_digest(p) for p in sorted(checkpoint.iterdir()) if p.name != MARKER}
+    found = (p for p in sorted(checkpoint.iterdir()) if p.is_file() and p.name != MARKER)
+    files = {p.name: file_digest(p) for p in found}
     write_json(checkpoint / MARKER, files)
 
 
@@ -27,7 +28,10 @@ def verifies(checkpoint: Path) -> bool:
     """Whether every file of a sealed checkpoint is there and unchanged."""
     if not (checkpoint / MARKER).exists():
         return False
-    files: dict[str, str] = read_json(checkpoint / MARKER)
+    try:
+        files: dict[str, str] = read_json(checkpoint / MARKER)
+    except ValueError:
+        return False  # the marker itself was damaged
     return all(
         (checkpoint / name).is_file() and file_digest(checkpoint / name) == digest
         for name, digest in files.items()

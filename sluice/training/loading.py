@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import peft
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+import transformers
 
 from sluice.data.record import Message
 
+# These are typed in part only.
+AutoModelForCausalLM: Any = transformers.AutoModelForCausalLM
+AutoTokenizer: Any = transformers.AutoTokenizer
+PeftModel: Any = peft.PeftModel
 BF16_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
@@ -34,7 +38,7 @@ def _cpu_flags() -> set[str]:
 
 
 def use_threads(threads: int | None) -> int:
-    """Set the number of CPU threads on purpose; returns it. None: the cores this process may use."""
+    """Set the number of CPU threads, and return it. None: the cores this process may use."""
     count = threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(count)
     return count
@@ -42,7 +46,7 @@ def use_threads(threads: int | None) -> int:
 
 def load_tokenizer(folder: Path) -> Any:
     """The tokenizer, padding on the left so that a batch generates like single rows."""
-    tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -52,7 +56,7 @@ def load_tokenizer(folder: Path) -> Any:
 def load_base(folder: Path, precision: str) -> Any:
     """A causal language model in evaluation mode. `precision` is `fp32` or `bf16`."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    model: Any = AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         str(folder), dtype=dtype, local_files_only=True, use_safetensors=True
     )
     return model.eval()
@@ -64,12 +68,10 @@ def with_adapter(base: Any, adapter: Path, name: str) -> Any:
     The adapter is loaded but not made active where the model already has one: call
     `model.set_adapter(name)`.
     """
-    if isinstance(base, PeftModel):
-        base.load_adapter(str(adapter), adapter_name=name, local_files_only=True)
+    if isinstance(base, peft.PeftModel):
+        cast("Any", base).load_adapter(str(adapter), adapter_name=name, local_files_only=True)
         return base
-    model: Any = PeftModel.from_pretrained(
-        base, str(adapter), adapter_name=name, local_files_only=True
-    )
+    model = PeftModel.from_pretrained(base, str(adapter), adapter_name=name, local_files_only=True)
     return model.eval()
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors.torch import load_file
 
 from sluice.errors import IntegrityError
 
+load_file: Any = safetensors.torch.load_file  # typed in part only
 PROMPTS = (
     "How do I return a pair of boots that I bought last week?",
     "请问退货的运费由谁承担？大概几天可以退款？",
@@ -34,10 +35,17 @@ def probe_logits(model: Any, tokenizer: Any) -> dict[str, torch.Tensor]:
 
 
 def largest_difference(model: Any, tokenizer: Any, probe: Path) -> float:
-    """The largest absolute difference between a model's logits now and those that were saved."""
-    saved = load_file(str(probe))
+    """The largest absolute difference between a model's logits now and those that were saved.
+
+    NaN if any of them is NaN, and infinite if they are not logits of the same prompts.
+    """
+    saved: dict[str, torch.Tensor] = load_file(str(probe))
     now = probe_logits(model, tokenizer)
-    return max(float((now[name] - saved[name]).abs().max()) for name in saved)
+    shapes = {name: logits.shape for name, logits in saved.items()}
+    if shapes != {name: logits.shape for name, logits in now.items()}:
+        return float("inf")
+    # torch's maximum keeps a NaN; Python's drops one that is not first.
+    return float(torch.stack([(now[name] - saved[name]).abs().max() for name in now]).max())
 
 
 def require_same(model: Any, tokenizer: Any, probe: Path, where: str) -> None:

@@ -21,10 +21,12 @@ MODULE = "sluice.training.worker"
 
 def training_key(dataset: DatasetRef, recipe: Recipe, base: BaseModel) -> str:
     """What decides the trained weights: rows, base, system prompt and training settings."""
+    return step_key("train", CODE, dataset.digest, base.digest, *_what_is_read(recipe))
+
+
+def _what_is_read(recipe: Recipe) -> tuple[str | None, dict[str, object]]:
     settings = recipe.training.model_dump(mode="json", exclude={"timeout_minutes"})
-    return step_key(
-        "train", CODE, dataset.digest, base.digest, recipe.model.system_prompt, settings
-    )
+    return recipe.model.system_prompt, settings
 
 
 def train_step(
@@ -41,6 +43,7 @@ def train_step(
     key = training_key(dataset, recipe, base)
     found = lake.find(key, ModelRef)
     if found:
+        _clear_up(lake, found, lake.root / "work" / key)  # a kill may have come just before it
         return found
     work = lake.work(key)
     with lake.aside() as out:
@@ -62,11 +65,18 @@ def train_step(
             ),
             training=facts,
         )
-    # Beside the model, not in it: events hold times, and equal weights shall have one digest.
-    history_file(lake, ref).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(work / EVENTS, history_file(lake, ref))
-    shutil.rmtree(work, ignore_errors=True)  # checkpoints have done their work
+    _clear_up(lake, ref, work)
     return ref
+
+
+def _clear_up(lake: Lake, model: ModelRef, work: Path) -> None:
+    """Keep the events, let go of the checkpoints; done again, it changes nothing."""
+    # Beside the model, not in it: events hold times, and equal weights shall have one digest.
+    history = history_file(lake, model)
+    history.parent.mkdir(parents=True, exist_ok=True)
+    if (work / EVENTS).exists():
+        shutil.copyfile(work / EVENTS, history)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def history_file(lake: Lake, model: ModelRef) -> Path:
@@ -102,6 +112,6 @@ def _describe(
         precision=precision,
         system_prompt=recipe.model.system_prompt,
         dataset_digest=dataset.digest,
-        recipe_digest=digest_of(recipe.model_dump(mode="json")),
+        recipe_digest=digest_of(_what_is_read(recipe)),
         rows=len(rows),
     )

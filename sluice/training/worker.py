@@ -10,18 +10,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import datasets  # pyright: ignore[reportMissingTypeStubs]
+import safetensors.torch
 import torch
-from datasets import Dataset
 from peft import LoraConfig
-from safetensors.torch import save_file
 from transformers import TrainerCallback, set_seed
 from transformers.utils import logging as transformers_logging
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from sluice.child_process import Event, EventWriter, run_child
 from sluice.data.record import Record, read_records
 from sluice.errors import TrainingError
-
 from sluice.recipe import TrainingSection
 from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER
 from sluice.training.checkpoints import newest_verified, seal, step_of
@@ -35,6 +35,10 @@ from sluice.training.loading import (
 from sluice.training.probe import probe_logits
 
 KEPT_CHECKPOINTS = 2
+
+# These are typed in part only.
+Dataset: Any = datasets.Dataset
+save_file: Any = safetensors.torch.save_file
 
 
 def train(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
@@ -51,8 +55,8 @@ def train(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
     emit.keep(lambda event: event.get("step", 0) <= (step_of(resumed) if resumed else 0))
     follower = _Follower(emit, work, step_of(resumed) if resumed else 0)
     trainer.add_callback(follower)
-    done = trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    _refuse_nothing_learned(done.training_loss)
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    _refuse_nothing_learned(trainer.state.log_history)
     _save(trainer.model, tokenizer, request, out)
     return {
         "precision": precision,
@@ -122,7 +126,7 @@ def _adapter(settings: TrainingSection) -> LoraConfig:
     )
 
 
-def _dataset(rows: list[Record], system_prompt: str | None) -> Dataset:
+def _dataset(rows: list[Record], system_prompt: str | None) -> Any:
     return Dataset.from_list(
         [
             {
@@ -134,7 +138,11 @@ def _dataset(rows: list[Record], system_prompt: str | None) -> Dataset:
     )
 
 
-def _refuse_nothing_learned(loss: float) -> None:
+def _refuse_nothing_learned(history: list[dict[str, Any]]) -> None:
+    # The history comes back with a checkpoint; the trainer's own mean covers only what is done
+    # now, and is 0 where the kill came after the last checkpoint.
+    losses = [float(entry["loss"]) for entry in history if "loss" in entry]
+    loss = sum(losses) / len(losses) if losses else 0.0
     if not math.isfinite(loss) or loss == 0.0:
         raise TrainingError(
             f"The mean training loss is {loss}: nothing was learned, so there is no model. "
@@ -153,7 +161,13 @@ def _save(model: Any, tokenizer: Any, request: dict[str, Any], out: Path) -> Non
     model.save_pretrained(str(out / ADAPTER), safe_serialization=True)
     (out / ADAPTER / "README.md").unlink(missing_ok=True)  # an unfilled template
     tokenizer.save_pretrained(str(out / TOKENIZER))
-    save_file(probe_logits(model, tokenizer), str(out / PROBE))
+    logits = probe_logits(model, tokenizer)
+    if not all(bool(torch.isfinite(values).all()) for values in logits.values()):
+        raise TrainingError(
+            "The trained model computes NaN or infinity. No model was kept. Lower "
+            "`training.learning_rate` (LoRA: 1e-4 to 2e-4), or set `training.precision: fp32`."
+        )
+    save_file(logits, str(out / PROBE))
 
 
 class _Follower(TrainerCallback):

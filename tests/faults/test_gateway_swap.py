@@ -166,8 +166,10 @@ def test_swaps_under_load_fail_no_request_and_mix_no_answer(
     failures: list[BaseException] = []
 
     def load(streams: bool) -> None:
-        with httpx.Client(base_url=shared.url, timeout=60) as http:
-            client = GatewayClient(shared.url)
+        with (
+            httpx.Client(base_url=shared.url, timeout=60) as http,
+            GatewayClient(shared.url) as client,
+        ):
             while not over.is_set():
                 try:
                     if streams:
