@@ -1,4 +1,4 @@
-"""`sluice approve` and `sluice reject`: decide on a challenger, as the form in the Prefect UI does."""
+"""`sluice approve` and `sluice reject`: decide on a challenger, as the form in the UI does."""
 
 from __future__ import annotations
 

@@ -24,16 +24,18 @@ def decide(
     approval = choose(home, version)
     stack = point_at_stack(home)
     form = {"decision": decision, "approver": approver, "reason": reason}
+    from flows.approval_form import checked_form  # Prefect reads its settings when it is imported
+
+    filled_in = checked_form(form)
     if stack.url("prefect") and approval.flow_run_id:
         from commands.promote_run import answer, may_wait
 
         if may_wait(approval.flow_run_id):
             return answer(approval.flow_run_id, form, WAIT_SECONDS)
     # No promote run waits for the form (no stack, or the run has crashed): decide right here.
-    from flows.approval_form import ApprovalForm
     from flows.deciding import carry_out, decided
 
-    decided(home, approval, ApprovalForm.model_validate(form))
+    decided(home, approval, filled_in)
     return carry_out(home, recipe, approval)
 
 

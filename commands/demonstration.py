@@ -1,4 +1,4 @@
-"""The demo: what a user would do by hand over a morning, done through the same public interfaces."""
+"""The demo: what a user would do by hand over a morning, through the same public interfaces."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from commands.console import console
@@ -68,7 +69,7 @@ class Follower:
 
 def step_line(name: str, seconds: float, detail: str) -> str:
     """One finished step as people see it."""
-    return f"[green]✓[/] {name:<24} {seconds:>7.1f} s  [dim]{detail}[/]"
+    return f"[green]✓[/] {name:<24} {seconds:>7.1f} s  [dim]{escape(detail)}[/]"
 
 
 @contextlib.contextmanager

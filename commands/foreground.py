@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from commands.follow import following
+from flows.run_lock import refuse_second_run
 from sluice.errors import SluiceError
 from sluice.home import Home
 from sluice.run_record import RunRecord, read_records
@@ -15,6 +16,8 @@ from sluice.stack.local import (
     changing,
     point_at_stack,
     prefect_environment,
+    read_stack,
+    save_stack,
     start_prefect,
     wait_for,
 )
@@ -25,8 +28,9 @@ def retrain_here(home: Home, recipe: Path, batch: list[Path] | None, *, quiet: b
     """One retrain; returns its record. Progress is shown unless `quiet`.
 
     Raises:
-        SluiceError: it could not even begin.
+        SluiceError: it could not even begin, or not even write down how it ended.
     """
+    refuse_second_run(home)
     with _prefect(home), following(home, quiet=quiet):
         # After the addresses are set: Prefect reads its settings when it is imported.
         from flows.retrain import retrain
@@ -37,6 +41,8 @@ def retrain_here(home: Home, recipe: Path, batch: list[Path] | None, *, quiet: b
     begun = [record for record in read_records(home.runs) if record.run_id not in before]
     if not begun:
         raise SluiceError(str(state.message or "The run did not begin."))
+    if begun[0].outcome == "running":
+        raise SluiceError(str(state.message or "The run ended without an outcome."))
     return begun[0]
 
 
@@ -44,14 +50,17 @@ def retrain_here(home: Home, recipe: Path, batch: list[Path] | None, *, quiet: b
 def _prefect(home: Home) -> Iterator[None]:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
     stack = point_at_stack(home)
-    if stack.url("prefect"):
+    # A server alone was left by a run that was killed: this run takes it over.
+    if stack.url("prefect") and len(stack.services) > 1:
         yield
         return
     with changing(home):
-        service = start_prefect(home)
+        service = stack.services.get("prefect") or start_prefect(home)
+        save_stack(home, read_stack(home).with_service(service))
         try:
             wait_for(home, service)
             os.environ.update(prefect_environment(home, str(service.url)))
             yield
         finally:
             stop(service)
+            save_stack(home, read_stack(home))

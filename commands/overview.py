@@ -1,10 +1,11 @@
-"""Everything that `sluice status` tells, gathered from the registry, the gateway and the records."""
+"""Everything that `sluice status` tells, gathered from registry, gateway and records."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from commands.console import console
@@ -16,6 +17,7 @@ from sluice.home_recipe import home_recipe
 from sluice.registry.approvals import Approvals
 from sluice.registry.versions import CHALLENGER, CHAMPION, by_alias
 from sluice.registry_location import tracking_uri
+from sluice.run_record import RunRecord, read_records
 from sluice.serving.client import GatewayClient
 from sluice.settling import settle
 from sluice.stack.local import gateway_url, point_at_stack
@@ -52,7 +54,6 @@ def overview(home: Home) -> dict[str, Any]:
                 "outcome": record.outcome,
                 "started": record.started,
                 "seconds": record.seconds,
-                "detail": record.detail,
             }
             for record in records[:LAST_RUNS]
         ],
@@ -79,8 +80,8 @@ def _serving(home: Home) -> dict[str, Any] | None:
     return {"url": url, "version": ready.version, "digest": ready.digest, "healthy": ready.ready}
 
 
-def print_overview(facts: dict[str, Any]) -> None:
-    """The same for people."""
+def print_overview(home: Home, facts: dict[str, Any]) -> None:
+    """The same for people, with what became of each run in a sentence."""
     console.print(f"[bold]{facts['model']}[/]")
     table = Table.grid(padding=(0, 2))
     for role in ("champion", "challenger"):
@@ -94,7 +95,7 @@ def print_overview(facts: dict[str, Any]) -> None:
             f"[yellow]waits for approval[/] version {approval['version']} until "
             f"{approval['expires']}: `sluice approve {approval['version']}`"
         )
-    _print_runs(facts["last_runs"])
+    _print_runs(read_records(home.runs)[:LAST_RUNS])
 
 
 def _serving_line(serving: dict[str, Any] | None) -> str:
@@ -105,13 +106,11 @@ def _serving_line(serving: dict[str, Any] | None) -> str:
     return f"version {serving['version']}  {serving['digest'][:12]}  at {serving['url']}"
 
 
-def _print_runs(runs: list[dict[str, Any]]) -> None:
+def _print_runs(runs: list[RunRecord]) -> None:
     if not runs:
         return
     table = Table("started", "outcome", "seconds", "", box=None, padding=(0, 2))
     for run in runs:
-        colour = COLOURS.get(run["outcome"], "white")
-        table.add_row(
-            run["started"], f"[{colour}]{run['outcome']}[/]", f"{run['seconds']:.0f}", run["detail"]
-        )
+        outcome = f"[{COLOURS.get(run.outcome, 'white')}]{run.outcome}[/]"
+        table.add_row(run.started, outcome, f"{run.seconds:.0f}", escape(run.detail))
     console.print(table)

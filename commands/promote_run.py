@@ -13,6 +13,7 @@ from prefect.flow_runs import resume_flow_run
 from sluice.errors import ApprovalError, StackError
 
 LOOK_SECONDS = 0.5
+FORM_LOOKS = 10
 
 
 def may_wait(flow_run_id: str) -> bool:
@@ -35,14 +36,26 @@ def answer(flow_run_id: str, form: dict[str, Any], seconds: float) -> tuple[str,
     deadline = time.monotonic() + seconds
     run = UUID(flow_run_id)
     _wait(run, lambda state: state.name == "Suspended", deadline, "did not show its form")
-    try:
-        resume_flow_run(run, run_input=form)
-    except FlowPauseTimeout as error:
-        raise ApprovalError(f"The promote run {run} is no longer waiting: {error}") from error
+    _fill_in(run, form)
     state = _wait(run, lambda state: state.is_final(), deadline, "did not end")
     if not state.is_completed():
         raise ApprovalError(f"The promote run {run} failed: {state.message}")
     return state.name.lower(), state.message or ""
+
+
+def _fill_in(run: UUID, form: dict[str, Any]) -> None:
+    for attempt in range(FORM_LOOKS):
+        try:
+            resume_flow_run(run, run_input=form)
+            return
+        except FlowPauseTimeout as error:
+            raise ApprovalError(f"The promote run {run} is no longer waiting: {error}") from error
+        except RuntimeError as error:
+            # The run is suspended a moment before its form is there; a form that the server
+            # refuses is told in the same way.
+            if attempt == FORM_LOOKS - 1:
+                raise ApprovalError(f"Prefect did not take the decision: {error}") from error
+            time.sleep(LOOK_SECONDS)
 
 
 def _wait(run: UUID, wanted: Any, deadline: float, trouble: str) -> Any:

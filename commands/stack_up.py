@@ -65,11 +65,13 @@ def _start_workers(home: Home, recipe: Recipe, recipe_path: Path) -> None:
     # After the addresses are set: Prefect reads its settings when it is imported.
     from flows.deciding import heal_home
     from flows.deploy import POOL, deploy
+    from flows.orphans import reschedule_orphans
 
     with console.status("creating deployments"):
         heal_home(home, recipe)
         deploy(home, recipe, recipe_path)
     if not _runs(home, "worker"):
+        reschedule_orphans(recipe.model.name)
         _add(home, lambda: start_worker(home, POOL, prefect))
     if recipe.schedule.watch_landing and not _runs(home, "watcher"):
         _add(home, lambda: start_watcher(home, recipe_path.absolute(), prefect))

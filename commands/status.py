@@ -17,8 +17,9 @@ def status(
     from commands.overview import overview, print_overview
     from sluice.home import Home
 
-    facts = overview(Home.current())
+    home = Home.current()
+    facts = overview(home)
     if json:
         console.print_json(dumps(facts, ensure_ascii=False))
     else:
-        print_overview(facts)
+        print_overview(home, facts)

@@ -17,6 +17,7 @@ from selenium import webdriver
 from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from sluice.home import Home
@@ -53,7 +54,7 @@ def take(driver: webdriver.Chrome, address: str, name: str, click: str | None = 
     sys.stdout.write(f"{name}\n")
 
 
-def _button(driver: webdriver.Chrome, text: str) -> object:
+def _button(driver: webdriver.Chrome, text: str) -> WebElement:
     buttons = driver.find_elements(By.TAG_NAME, "button")
     found = next((b for b in buttons if b.text.strip().startswith(text)), None)
     if found is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from prefect.input import RunInput
-from pydantic import Field
+from pydantic import Field, ValidationError
+
+from sluice.errors import ApprovalError
 
 
 class ApprovalForm(RunInput):
@@ -23,3 +25,18 @@ class ApprovalForm(RunInput):
     reason: str = Field(
         default="", max_length=2000, description="Why, for whoever reads this later."
     )
+
+
+def checked_form(fields: dict[str, Any]) -> ApprovalForm:
+    """The form that these fields fill in.
+
+    Raises:
+        ApprovalError: a field is missing or not acceptable.
+    """
+    try:
+        return ApprovalForm.model_validate(fields)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ApprovalError(
+            f"That is not a decision ({wrong}). Say who decides with `--approver NAME`."
+        ) from error

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prefect import get_client
+from prefect.client.schemas.objects import FlowRun
 
 from sluice.data.ingest import unseen_files
 from sluice.home import Home
@@ -22,6 +23,7 @@ from sluice.recipe_file import load_recipe
 
 log = logging.getLogger("sluice.landing")
 Stamp = tuple[int, int]
+ATTEMPTS = 3
 
 
 class Settling:
@@ -45,14 +47,27 @@ class Settling:
 
 
 def start_retrain(deployment: str, files: list[Path]) -> str:
-    """Start the deployment's run for exactly these contents; the same contents start one run."""
+    """Start the deployment's run for exactly these contents; the same contents start one run.
+
+    Unless that one crashed before it took them in: then they start another, a few times.
+    """
     content = digest_of(sorted(file_digest(path) for path in files))
     names = ", ".join(path.name for path in files)
     with get_client(sync_client=True) as client:
         found = client.read_deployment_by_name(deployment)
-        run = client.create_flow_run_from_deployment(
-            found.id, name=f"retrain for {names}"[:200], idempotency_key=f"landing-{content}"
-        )
+
+        def started(attempt: int) -> FlowRun:
+            return client.create_flow_run_from_deployment(
+                found.id,
+                name=f"retrain for {names}"[:200],
+                idempotency_key=f"landing-{content}-{attempt}",
+            )
+
+        run = started(0)
+        for attempt in range(1, ATTEMPTS):
+            if run.state is None or not run.state.is_crashed():
+                break
+            run = started(attempt)
     return str(run.id)
 
 

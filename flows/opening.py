@@ -9,9 +9,9 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
-from flows.expiry import set_aside_expired
+from flows.deciding import sweep
 from flows.run_lock import only_run
-from sluice.errors import SluiceError
+from sluice.errors import RegistryError, SluiceError
 from sluice.home import Home
 from sluice.quiet import turn_telemetry_off
 from sluice.recipe_file import load_recipe
@@ -39,7 +39,8 @@ def opened(recipe_path: str) -> Iterator[Job]:
     point_at_stack(home)
     with only_run(home):
         settle(home)
-        set_aside_expired(home, recipe.model.name)
+        with contextlib.suppress(RegistryError):  # whoever needs MLflow tells of it by name
+            sweep(home, recipe.model.name)
         record = new_record(recipe.model.name, flow_run.get_id()).save(home.runs)
         job = Job(recipe, path, home, record.run_id)
         try:

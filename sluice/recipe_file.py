@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -25,7 +25,7 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses a key written twice instead of silently taking the last."""
 
 
-_compose: Any = yaml.compose  # not typed
+_yaml: Any = yaml  # typed in part only
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
@@ -56,7 +56,7 @@ def load_recipe(path: Path) -> Recipe:
     text = _read(path)
     try:
         values: Any = yaml.load(text, _Loader)
-        tree: Any = _compose(text, yaml.SafeLoader)
+        tree: Any = _yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RecipeError(f"{path}:{line}: {error.problem}") from error
@@ -119,7 +119,8 @@ def _unknown_key(loc: Loc) -> str:
 
 
 def _unknown_rule(given: Any) -> str:
-    rule = str(given.get("rule", "")) if isinstance(given, dict) else ""
+    values = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    rule = str(values.get("rule", ""))
     near = difflib.get_close_matches(rule, RULES, 1, cutoff=0.5)
     hint = f" Did you mean `{near[0]}`?" if near else ""
     named = f"`rule: {rule}` is not known" if rule else "a rule begins with `rule:`"

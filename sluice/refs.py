@@ -1,4 +1,4 @@
-"""The small frozen values that pass between steps: they name bytes in the lake, never carry them."""
+"""The small frozen values that pass between steps: they name bytes and never carry them."""
 
 from __future__ import annotations
 

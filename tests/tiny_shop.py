@@ -1,4 +1,4 @@
-"""A whole shop in miniature: a base model, a recipe and a home in one folder, and the real commands.
+"""A shop in miniature: a base model, a recipe and a home in one folder, and the real commands.
 
 Its base is random, so that training makes it better beyond doubt in seconds; every other part is
 the one that users run.
@@ -6,17 +6,20 @@ the one that users run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+import pytest
 import yaml
 from tiny_models import build_tiny_base
 
@@ -40,12 +43,12 @@ def tiny_recipe(base: str, **changes: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe's sections; `changes` are laid over a section's own values."""
     sections: dict[str, dict[str, Any]] = {
         "model": {"name": "tiny-shop", "base": base, "system_prompt": "You help."},
-        "data": {"evaluation": str(HELD_OUT), "near_duplicate": 0.55},
+        "data": {"evaluation": str(HELD_OUT)},
         "cleaning": {"max_tokens": 400},
         "contract": {"min_rows": 50},
         "training": {
             "learning_rate": 0.01,
-            "epochs": 5,
+            "epochs": 8,
             "batch_size": 16,
             "rank": 4,
             "alpha": 8,
@@ -131,6 +134,15 @@ class TinyShop:
         assert done.returncode == 0, f"sluice {arguments}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Tie this process to the shop, and untie it again."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            yield
+
     def status(self) -> dict[str, Any]:
         """`sluice status --json`."""
         facts: dict[str, Any] = json.loads(self.ok("status", "--json"))
@@ -146,6 +158,48 @@ class TinyShop:
         aside = self.home.landing / f".{file.name}"
         aside.write_bytes(file.read_bytes())
         aside.rename(self.home.landing / file.name)
+
+
+def retrain_in(shop: TinyShop, *batch: Path, recipe: Path | None = None) -> RunRecord:
+    """The retrain flow in this process, on whatever Prefect server it knows; returns the record."""
+    from flows.retrain import retrain
+
+    before = {record.run_id for record in shop.records()}
+    with shop.entered():
+        retrain(str(recipe or shop.recipe), [str(file) for file in batch], return_state=True)
+    (record,) = [record for record in shop.records() if record.run_id not in before]
+    return record
+
+
+def versions_of(shop: TinyShop) -> dict[str, str]:
+    """Aliases of the registered model and the versions that they name, from the embedded store."""
+    from sluice.registry.versions import CHALLENGER, CHAMPION, by_alias
+    from sluice.registry_location import local_store
+
+    uri, _ = local_store(shop.home)
+    found = {alias: by_alias(uri, "tiny-shop", alias) for alias in (CHAMPION, CHALLENGER)}
+    return {alias: version.version for alias, version in found.items() if version}
+
+
+def processes_of(shop: TinyShop) -> list[psutil.Process]:
+    """Every process that belongs to a shop, whoever is its parent: it has the home's name in it."""
+    home = str(shop.home.root)
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            named = [*process.cmdline(), *process.environ().values()]
+            if process.pid != os.getpid() and any(home in text for text in named):
+                found.append(process)
+    return found
+
+
+def kill(*processes: psutil.Process) -> None:
+    """kill -9, with all that they started."""
+    family = [c for process in processes for c in (process, *process.children(recursive=True))]
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(family, timeout=10)
 
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = 120) -> T:

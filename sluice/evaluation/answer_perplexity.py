@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import datasets
-import evaluate
+import datasets  # pyright: ignore[reportMissingTypeStubs]
+import evaluate  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
 from sluice.errors import EvaluationError

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import datasets
-import evaluate
+import datasets  # pyright: ignore[reportMissingTypeStubs]
+import evaluate  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 
 from sluice.evaluation.bootstrap import Floats, RowStatistics

@@ -16,7 +16,7 @@ from sluice.evaluation.tokens import Language
 os.environ.setdefault("HF_EVALUATE_OFFLINE", "1")  # before the import, which reads it once
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 
-import evaluate
+import evaluate  # pyright: ignore[reportMissingTypeStubs]
 
 if TYPE_CHECKING:
     Metric = Any

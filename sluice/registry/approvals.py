@@ -115,8 +115,8 @@ class Approvals:
             if found.state != "asked":
                 raise ApprovalError(
                     f"Version {found.version} of {found.model} is already {found.state}"
-                    f"{' by ' + found.approver if found.approver else ''}; a decision is taken once."
-                    " Run the recipe again for a new candidate."
+                    f"{' by ' + found.approver if found.approver else ''}; a decision is taken "
+                    "once. Run the recipe on new data for another candidate."
                 )
             now = datetime.now(UTC).isoformat(timespec="seconds")
             return self._write(
@@ -136,7 +136,7 @@ class Approvals:
             if found.state in ("asked", "rejected") or found.decided is None:
                 raise ApprovalError(
                     f"Version {found.version} of {found.model} is {found.state}, not approved: "
-                    "there is nothing to spend. Run the recipe again for a new candidate."
+                    "there is nothing to spend. `sluice status` shows what waits."
                 )
             return self._write(replace(found, state="used"))
 
@@ -160,7 +160,7 @@ class Approvals:
         return found
 
     def all(self) -> list[Approval]:
-        """Every approval, the newest first; those whose time has passed are marked as expired."""
+        """Every approval, the newest first; where the time has passed, marked as expired."""
         with self._locked():
             digests = [p.stem for p in self._folder.glob("*.json")]
             found = [self._current(digest) for digest in digests]

@@ -13,12 +13,13 @@ from typing import Any
 from sluice.child_process import EventWriter, run_child
 from sluice.registry.connection import client_for
 
-import mlflow.transformers  # isort: skip  (after connection, which sets what mlflow reads at import)
+import mlflow  # isort: skip  (after connection, which sets what mlflow reads at import)
 
 from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER
 from sluice.training.loading import load_base, load_tokenizer, use_threads, with_adapter
 from sluice.training.probe import require_same
 
+_mlflow: Any = mlflow  # typed in part only
 REQUIREMENTS = ["mlflow", "transformers", "peft", "torch", "accelerate"]
 
 
@@ -30,8 +31,8 @@ def publish(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
     tokenizer = load_tokenizer(folder / TOKENIZER)
     model = with_adapter(load_base(base, request["precision"]), folder / ADAPTER, "default")
     require_same(model, tokenizer, folder / PROBE, "the lake")
-    flavour: Any = mlflow.transformers
-    with mlflow.start_run(run_id=request["run_id"]):
+    flavour = _mlflow.transformers
+    with _mlflow.start_run(run_id=request["run_id"]):
         info = flavour.log_model(
             {"model": model, "tokenizer": tokenizer},
             name="model",
@@ -40,7 +41,7 @@ def publish(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
             pip_requirements=REQUIREMENTS,
             metadata=request["metadata"],
         )
-        uri = str(info.model_uri)
+    uri = str(info.model_uri)
     loaded = flavour.load_model(uri, return_type="components")
     require_same(loaded["model"].eval(), loaded["tokenizer"], folder / PROBE, "MLflow")
     return {"model_uri": uri}

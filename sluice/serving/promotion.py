@@ -3,13 +3,13 @@
     verify bytes → approval → stage (load, smoke question) → intent → alias → pointer → spend → done
 
 Nothing moves before the candidate has answered on the gateway itself. The intent is written before
-the first of the two moves and removed after the second. A move that fails is undone; a move that a
-crash cut short is finished from the intent by whoever comes next (`heal`).
+the first of the two moves and removed last, when the approval is spent. A move that fails is
+undone; a move that a crash cut short is finished from the intent by whoever comes next (`heal`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,17 +17,17 @@ from sluice.errors import ApprovalError, RegistryError, ServingError, SluiceErro
 from sluice.home import Home
 from sluice.lake import read_json, write_json
 from sluice.refs import Ref
-from sluice.registry.approvals import Approvals
+from sluice.registry.approvals import Approval, Approvals
 from sluice.registry.versions import (
     CHAMPION,
     Version,
     by_alias,
-    by_number,
+    set_challenger,
     set_champion,
     tag_version,
 )
-from sluice.serving.client import GatewayClient, StagedVersion, Switched
-from sluice.serving.pointer import Served
+from sluice.serving.client import GatewayClient, GatewayRefusedError, StagedVersion, Switched
+from sluice.serving.pointer import Served, read_pointer
 
 INTENT_FILE = "intent.json"
 
@@ -63,7 +63,8 @@ def promote(desk: Desk, version: Version) -> StagedVersion:
         ServingError: the gateway could not load it, or it did not answer. Nothing has moved.
         RegistryError: MLflow failed. Nothing has moved.
     """
-    heal(desk)
+    if heal(desk) == version:
+        return desk.gateway.stage(_served(version))  # it is champion now: only its answer is asked
     approvals = Approvals(desk.home.approvals)
     lake = desk.home.lake
     lake.verify(Ref(version.uri, version.digest))
@@ -78,14 +79,7 @@ def promote(desk: Desk, version: Version) -> StagedVersion:
             "judge it against the new champion."
         )
     staged = desk.gateway.stage(_served(version))
-    _move(desk, Intent(version, current), lambda: _switch(desk, version, current))
-    approvals.use(version.evidence_digest)
-    tag_version(
-        desk.tracking_uri,
-        version.name,
-        version.version,
-        {"sluice.approver": approval.approver, "sluice.reason": approval.reason},
-    )
+    _move(desk, Intent(version, current))
     return staged
 
 
@@ -96,63 +90,125 @@ def rollback(desk: Desk) -> Switched:
     alias follows when `heal` finds MLflow there again.
 
     Raises:
-        ServingError: there is no previous version, or the gateway does not answer.
+        ServingError: there is no previous version, or the gateway did not go back.
         RegistryError: the server went back, but the alias could not follow yet.
     """
-    heal(desk)
-    ready = desk.gateway.ready()
-    if ready.previous is None:
-        raise ServingError("There is no previous version to go back to. Nothing was changed.")
-    target = by_number(desk.tracking_uri, ready.model, ready.previous)
-    write_json(desk.intent_file, asdict(Intent(target, ready.version)))
-    switched = desk.gateway.rollback(ready.version)
-    set_champion(desk.tracking_uri, target.name, target.version)
+    # Trouble with an older move does not hold this one up: its intent takes the older one's place.
+    with contextlib.suppress(RegistryError, GatewayRefusedError):
+        heal(desk)
+    model = desk.gateway.ready().model
+    pointer = read_pointer(desk.home.serving)
+    if pointer.previous is None:
+        raise ServingError(
+            "There is no previous version to go back to: at most one version was promoted in this "
+            "home. Nothing was changed."
+        )
+    intent = Intent(_as_version(model, pointer.previous), _number(pointer.current))
+    write_json(desk.intent_file, asdict(intent))
+    try:
+        switched = desk.gateway.rollback(intent.before)
+    except ServingError:
+        if _serving(desk) != intent.to.version:
+            desk.intent_file.unlink()  # nothing has moved
+        raise
+    set_champion(desk.tracking_uri, model, intent.to.version)
     desk.intent_file.unlink()
     return switched
 
 
 def heal(desk: Desk) -> Version | None:
-    """Finish a move that was cut short; returns the version that it moved to, if there was one."""
+    """Finish a move that was cut short; returns the version that it moved to, if there was one.
+
+    If the gateway refuses the version, the move is undone instead: it must not stand in the way of
+    every move after it.
+
+    Raises:
+        ServingError: the gateway did not answer, or refused the version.
+        RegistryError: MLflow did not answer; the move is still to be finished.
+    """
     if not desk.intent_file.exists():
         return None
     fields = read_json(desk.intent_file)
     intent = Intent(Version(**fields["to"]), fields["before"])
-    if desk.gateway.ready().version != intent.to.version:
-        desk.gateway.stage(_served(intent.to))
-        _switch(desk, intent.to, intent.before)
+    try:
+        if _serving(desk) != intent.to.version:
+            desk.gateway.stage(_served(intent.to))
+            desk.gateway.switch(_served(intent.to), intent.before)
+    except GatewayRefusedError:
+        _undo(desk, intent)
+        raise
+    _spend(desk, intent.to)  # before MLflow is asked: it may be away
     set_champion(desk.tracking_uri, intent.to.name, intent.to.version)
-    desk.intent_file.unlink()
+    _finish(desk, intent)
     return intent.to
 
 
-def _move(desk: Desk, intent: Intent, switch: Callable[[], object]) -> None:
+def _move(desk: Desk, intent: Intent) -> None:
     write_json(desk.intent_file, asdict(intent))
     try:
         set_champion(desk.tracking_uri, intent.to.name, intent.to.version)
-        switch()
+        desk.gateway.switch(_served(intent.to), intent.before)
     except SluiceError:
-        _undo(desk, intent)
-        raise
+        if _serving(desk) != intent.to.version:
+            _undo(desk, intent)
+            raise
+        # It did switch, and only its answer was lost: the alias follows, now or when healed.
+        set_champion(desk.tracking_uri, intent.to.name, intent.to.version)
+    _finish(desk, intent)
+
+
+def _finish(desk: Desk, intent: Intent) -> None:
+    """Spend the approval, note who gave it, and close the journal; done again, it does no harm."""
+    version = intent.to
+    spent = _spend(desk, version)
+    if spent is not None:
+        tags = {"sluice.approver": spent.approver, "sluice.reason": spent.reason}
+        tag_version(desk.tracking_uri, version.name, version.version, tags)
     desk.intent_file.unlink()
 
 
+def _spend(desk: Desk, version: Version) -> Approval | None:
+    """The approval of a version, spent; None for a rollback, which needs none."""
+    if _approval(desk, version) is None:
+        return None
+    return Approvals(desk.home.approvals).use(version.evidence_digest)
+
+
+def _approval(desk: Desk, version: Version) -> Approval | None:
+    found = Approvals(desk.home.approvals).all()
+    return next((a for a in found if a.evidence_digest == version.evidence_digest), None)
+
+
 def _undo(desk: Desk, intent: Intent) -> None:
-    """Put the alias back. If even that fails, the intent stays and the next command heals."""
+    """Put the aliases back. If even that fails, the intent stays and the next command heals."""
+    name, approval = intent.to.name, _approval(desk, intent.to)
     try:
-        serving = desk.gateway.ready().version
-    except ServingError:
-        serving = intent.before  # it cannot answer, so it cannot have moved and said so
-    if serving == intent.to.version:
-        return
-    try:
-        set_champion(desk.tracking_uri, intent.to.name, intent.before)
+        set_champion(desk.tracking_uri, name, intent.before)
+        if approval is not None and approval.state == "approved":
+            set_challenger(desk.tracking_uri, name, intent.to.version)
     except RegistryError:
         return
     desk.intent_file.unlink()
 
 
-def _switch(desk: Desk, version: Version, expect: str | None) -> Switched:
-    return desk.gateway.switch(_served(version), expect)
+def _serving(desk: Desk) -> str | None:
+    """The version that answers, or that will once the gateway runs: the pointer is its memory."""
+    try:
+        ready = desk.gateway.ready()
+    except ServingError:
+        ready = None
+    if ready is not None and ready.ready:
+        return ready.version
+    return _number(read_pointer(desk.home.serving).current)
+
+
+def _number(served: Served | None) -> str | None:
+    return served.version if served else None
+
+
+def _as_version(model: str, served: Served) -> Version:
+    """A served version without asking MLflow. What only MLflow knows of it stays empty."""
+    return Version(model, served.version, served.digest, served.folder, "", "")
 
 
 def _served(version: Version) -> Served:

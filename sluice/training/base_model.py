@@ -114,9 +114,9 @@ def _from_hub(base: str, revision: str | None) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError
 
-    download: Any = huggingface_hub.snapshot_download
+    hub: Any = huggingface_hub  # typed in part only
     try:
-        return Path(download(base, revision=revision, allow_patterns=WEIGHTS_AND_TEXT))
+        return Path(hub.snapshot_download(base, revision=revision, allow_patterns=WEIGHTS_AND_TEXT))
     except HFValidationError as error:
         raise BaseModelError(
             f"{base} is neither a folder on this machine nor a hub id (owner/name)."

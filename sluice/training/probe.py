@@ -15,7 +15,7 @@ import torch
 
 from sluice.errors import IntegrityError
 
-load_file: Any = safetensors.torch.load_file  # typed in part only
+_tensors: Any = safetensors.torch  # typed in part only
 PROMPTS = (
     "How do I return a pair of boots that I bought last week?",
     "请问退货的运费由谁承担？大概几天可以退款？",
@@ -39,7 +39,7 @@ def largest_difference(model: Any, tokenizer: Any, probe: Path) -> float:
 
     NaN if any of them is NaN, and infinite if they are not logits of the same prompts.
     """
-    saved: dict[str, torch.Tensor] = load_file(str(probe))
+    saved: dict[str, torch.Tensor] = _tensors.load_file(str(probe))
     now = probe_logits(model, tokenizer)
     shapes = {name: logits.shape for name, logits in saved.items()}
     if shapes != {name: logits.shape for name, logits in now.items()}:

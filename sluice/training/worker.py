@@ -38,7 +38,7 @@ KEPT_CHECKPOINTS = 2
 
 # These are typed in part only.
 Dataset: Any = datasets.Dataset
-save_file: Any = safetensors.torch.save_file
+tensors: Any = safetensors.torch
 
 
 def train(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _save(model: Any, tokenizer: Any, request: dict[str, Any], out: Path) -> Non
             "The trained model computes NaN or infinity. No model was kept. Lower "
             "`training.learning_rate` (LoRA: 1e-4 to 2e-4), or set `training.precision: fp32`."
         )
-    save_file(logits, str(out / PROBE))
+    tensors.save_file(logits, str(out / PROBE))
 
 
 class _Follower(TrainerCallback):
