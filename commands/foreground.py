@@ -10,8 +10,10 @@ from pathlib import Path
 from commands.follow import following
 from flows.run_lock import refuse_second_run
 from sluice.errors import SluiceError
+from sluice.freshness import nothing_new
 from sluice.home import Home
-from sluice.run_record import RunRecord, read_records
+from sluice.recipe_file import load_recipe
+from sluice.run_record import RunRecord, new_record, read_records
 from sluice.stack.local import (
     changing,
     point_at_stack,
@@ -31,7 +33,13 @@ def retrain_here(home: Home, recipe: Path, batch: list[Path] | None, *, quiet: b
         SluiceError: it could not even begin, or not even write down how it ended.
     """
     refuse_second_run(home)
+    if not read_stack(home).url("prefect"):
+        reason = nothing_new(home, load_recipe(recipe), batch)
+        if reason:  # told at once: no server is needed to do nothing
+            name = load_recipe(recipe).model.name
+            return new_record(name, None).ended("skipped", reason).save(home.runs)
     with _prefect(home), following(home, quiet=quiet):
+        _keep_logs_off_the_terminal()
         # After the addresses are set: Prefect reads its settings when it is imported.
         from flows.retrain import retrain
 
@@ -46,9 +54,14 @@ def retrain_here(home: Home, recipe: Path, batch: list[Path] | None, *, quiet: b
     return begun[0]
 
 
+def _keep_logs_off_the_terminal() -> None:
+    """Prefect's UI still has them all. A server must not inherit this: its log would be empty."""
+    if not os.environ.get("SLUICE_DEBUG"):
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
 @contextlib.contextmanager
 def _prefect(home: Home) -> Iterator[None]:
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
     stack = point_at_stack(home)
     # A server alone was left by a run that was killed: this run takes it over.
     if stack.url("prefect") and len(stack.services) > 1:

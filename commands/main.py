@@ -78,6 +78,8 @@ for _command in (
 def main() -> None:
     """Run a command; every error becomes one clear paragraph and an exit code."""
     debug = "--debug" in sys.argv or bool(os.environ.get("SLUICE_DEBUG"))
+    if debug:
+        os.environ["SLUICE_DEBUG"] = "1"
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         code = app(arguments, prog_name="sluice", standalone_mode=False)

@@ -200,6 +200,10 @@ class EventWriter:
         self._file.write(json.dumps(timed, ensure_ascii=False) + "\n")
         self._file.flush()
 
+    def close(self) -> None:
+        """Close the file; nothing more can be written."""
+        self._file.close()
+
     def keep(self, wanted: Callable[[Event], bool]) -> None:
         """Take over an earlier process's events, but for those of steps that will be done again."""
         earlier = self._path.with_name(EARLIER)
@@ -215,7 +219,8 @@ def run_child(work_on: Callable[[dict[str, Any], EventWriter], dict[str, Any]]) 
     path = Path(sys.argv[1])
     result = path.parent / RESULT
     try:
-        done = work_on(read_json(path), EventWriter(path.parent / EVENTS))
+        with contextlib.closing(EventWriter(path.parent / EVENTS)) as emit:
+            done = work_on(read_json(path), emit)
     except SluiceError as error:
         write_json(result, {"error": str(error)})
         raise SystemExit(1) from error

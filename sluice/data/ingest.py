@@ -53,10 +53,14 @@ def unseen_files(landing: Path, lake: Lake) -> list[Path]:
     for path in sorted(landing.glob("*.jsonl")):
         if path.name.startswith(".") or UNFINISHED & set(path.suffixes) or not path.is_file():
             continue
-        digest = _digest(path)
-        if lake.find(_key(digest), DatasetRef) is None:
-            unseen.setdefault(digest, path)
+        if not is_ingested(path, lake):
+            unseen.setdefault(_digest(path), path)
     return list(unseen.values())
+
+
+def is_ingested(path: Path, lake: Lake) -> bool:
+    """Whether a file's present content is a snapshot already."""
+    return lake.find(_key(_digest(path)), DatasetRef) is not None
 
 
 def snapshots(lake: Lake) -> list[DatasetRef]:

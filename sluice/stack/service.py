@@ -126,6 +126,9 @@ def stop(service: Service) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
         family += process.children(recursive=True)
         os.killpg(service.pid, signal.SIGTERM)
+    for child in family[1:]:  # some are in sessions of their own
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.terminate()
     _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
     for survivor in alive:
         with contextlib.suppress(psutil.NoSuchProcess):

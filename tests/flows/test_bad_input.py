@@ -1,4 +1,4 @@
-"""Bad input: a named outcome, a message that says what to do, nothing registered, champion as before."""
+"""Bad input: a named outcome, a message that says what to do, and nothing registered."""
 
 from __future__ import annotations
 

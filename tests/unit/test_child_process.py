@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -141,7 +142,8 @@ def test_after_a_crash_only_events_that_still_hold_are_seen_again(
 
 def test_keep_passes_over_a_line_that_was_cut_off(tmp_path: Path) -> None:
     (tmp_path / EARLIER).write_bytes('{"n": 1}\n{"n": 2, "t": "\u2028"}\n{"n": 3, "los'.encode())
-    EventWriter(tmp_path / EVENTS).keep(lambda event: True)
+    with contextlib.closing(EventWriter(tmp_path / EVENTS)) as emit:
+        emit.keep(lambda event: True)
     lines = (tmp_path / EVENTS).read_text(encoding="utf-8").split("\n")
     assert len(lines) == 3
     assert lines[2] == ""

@@ -1,0 +1,251 @@
+"""The trainer's own process on a tiny model. Each training starts a process that imports torch."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tiny_models import build_tiny_base
+
+from sluice.child_process import EVENTS, Event
+from sluice.data.json_lines import read_json_lines
+from sluice.data.record import Message, Record, content_id, write_records
+from sluice.errors import TrainingError
+from sluice.lake import Lake, read_json
+from sluice.recipe import DataSection, ModelSection, Recipe, TrainingSection
+from sluice.refs import DatasetRef, ModelRef
+from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER, TrainedModel
+from sluice.training.loading import load_base, load_tokenizer, with_adapter
+from sluice.training.probe import require_same
+from sluice.training.train import history_file, train_step, training_key
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+
+PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
+SYSTEM = "You sell tents."
+SETTINGS: dict[str, Any] = {
+    "learning_rate": 5e-3,
+    "epochs": 3,
+    "batch_size": 4,
+    "rank": 4,
+    "alpha": 8,
+    "dropout": 0.1,  # random at every step: resuming must restore the generators too
+    "precision": "fp32",
+    "threads": 1,
+    "checkpoint_every_steps": 4,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A lake with a data set, a tiny base and a cache."""
+
+    lake: Lake
+    dataset: DatasetRef
+    base: Path
+
+    def train(
+        self, on_event: Callable[[Event], None] = lambda event: None, **settings: Any
+    ) -> ModelRef:
+        return train_step(self.dataset, self.recipe(**settings), self.lake, self.cache, on_event)
+
+    def recipe(self, **settings: Any) -> Recipe:
+        return Recipe(
+            model=ModelSection(name="shop", base=str(self.base), system_prompt=SYSTEM),
+            data=DataSection(evaluation_share=0.1),
+            training=TrainingSection(**{**SETTINGS, **settings}),
+        )
+
+    @property
+    def cache(self) -> Path:
+        return self.lake.root.parent / "cache"
+
+
+def rows(count: int) -> list[Record]:
+    chats = [
+        (
+            Message("user", f"How much is tent {n}?" + " Please tell me." * (n % 3)),
+            Message("assistant", f"Tent {n} costs {n * 7} crowns."),
+        )
+        for n in range(count)
+    ]
+    return [Record(content_id(chat), chat, "made up", n) for n, chat in enumerate(chats, 1)]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_base(tmp_path_factory.mktemp("tiny") / "base")
+
+
+def placed(folder: Path, base: Path, count: int = 24) -> Place:
+    lake = Lake(folder / "lake")
+    with lake.aside() as out:
+        write_records(out / "train.parquet", rows(count))
+        write_records(out / "validation.parquet", rows(count + 4)[count:])
+        dataset = lake.commit(
+            out, "contracted", "data", lambda uri, digest: DatasetRef(uri, digest, count)
+        )
+    return Place(lake, dataset, base)
+
+
+@dataclass(frozen=True)
+class Trained:
+    place: Place
+    model: ModelRef
+    events: list[Event]
+
+
+@pytest.fixture(scope="module")
+def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A training that nothing interrupted."""
+    place = placed(tmp_path_factory.mktemp("whole"), base)
+    events: list[Event] = []
+    return Trained(place, place.train(events.append), events)
+
+
+def losses(events: list[Event], kind: str) -> list[float]:
+    return [event["loss"] for event in events if event["kind"] == kind]
+
+
+def test_it_learns(trained: Trained) -> None:
+    steps = losses(trained.events, "step")
+    assert len(steps) == 18
+    assert sum(steps[-3:]) < 0.8 * sum(steps[:3])
+    validation = losses(trained.events, "validation")
+    assert len(validation) == 3
+    assert validation[-1] < validation[0]
+
+
+def test_it_leaves_safetensors_only_and_no_path_of_this_machine_in_them(trained: Trained) -> None:
+    folder = trained.place.lake.path(trained.model)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert not {path.suffix for path in files} & PICKLES
+    assert (folder / ADAPTER / "adapter_model.safetensors").is_file()
+    assert (folder / TOKENIZER / "tokenizer.json").is_file()
+    trained.place.lake.verify(trained.model)
+    for path in files:
+        assert str(trained.place.lake.root).encode() not in path.read_bytes()
+
+
+def test_the_reloaded_model_computes_exactly_the_same(trained: Trained) -> None:
+    folder = trained.place.lake.path(trained.model)
+    facts = TrainedModel.read(folder)
+    base = facts.find_base(trained.place.cache)
+    model = with_adapter(load_base(base.folder, facts.precision), folder / ADAPTER, "default")
+    require_same(model, load_tokenizer(folder / TOKENIZER), folder / PROBE, "the lake")
+    assert (facts.rows, facts.dataset_digest) == (24, trained.place.dataset.digest)
+
+
+def test_the_history_is_kept_and_the_checkpoints_are_not(trained: Trained) -> None:
+    lake = trained.place.lake
+    kept = read_json_lines(history_file(lake, trained.model))
+    assert kept == trained.events
+    assert list((lake.root / "work").iterdir()) == []
+
+
+def test_a_finished_step_is_not_done_again(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it trained again")
+
+    monkeypatch.setattr("sluice.training.train.run_module", never)
+    assert trained.place.train() == trained.model
+    assert trained.place.train(timeout_minutes=1) == trained.model
+    with pytest.raises(AssertionError, match="again"):
+        trained.place.train(seed=8)
+
+
+def test_a_kill_between_the_model_and_its_history_loses_neither(trained: Trained) -> None:
+    lake, place = trained.place.lake, trained.place
+    history = history_file(lake, trained.model)
+    key = training_key(
+        place.dataset,
+        place.recipe(),
+        TrainedModel.read(lake.path(trained.model)).find_base(place.cache),
+    )
+    history.rename(lake.work(key) / EVENTS)
+    assert place.train() == trained.model
+    assert history.exists()
+    assert not (lake.root / "work" / key).exists()
+
+
+@pytest.mark.parametrize("kill_at", [6, 18])
+def test_stop_and_resume_gives_the_same_bytes(
+    trained: Trained, base: Path, tmp_path: Path, kill_at: int
+) -> None:
+    """Killed between two checkpoints, and after the last one: the digest is that of the whole."""
+    place = placed(tmp_path, base)
+
+    def kill(event: Event) -> None:
+        wanted = "checkpoint" if kill_at == 18 else "step"
+        if event["kind"] == wanted and event["step"] == kill_at:
+            (child,) = psutil.Process().children()
+            os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(TrainingError, match="was killed"):
+        place.train(kill)
+    events: list[Event] = []
+    model = place.train(events.append)
+    starts = [event for event in events if event["kind"] == "start"]
+    assert starts[-1]["resumed_from_step"] == (4 if kill_at == 6 else 18)
+    assert model.digest == trained.model.digest
+    assert losses(events, "step") == losses(trained.events, "step")
+    done = place.lake.manifest(model)["training"]
+    assert (done["steps"], done["resumed_from_step"]) == (18, starts[-1]["resumed_from_step"])
+
+
+def test_a_loss_that_is_not_a_number_stops_with_advice(base: Path, tmp_path: Path) -> None:
+    place = placed(tmp_path, base)
+    with pytest.raises(TrainingError, match=r"(?s)(loss became|computes NaN).*Lower `training"):
+        place.train(learning_rate=0.99, alpha=10**30, rank=1, warmup_ratio=0.0)
+    assert not (place.lake.root / "models").exists()
+
+
+def test_only_the_answer_is_learned(base: Path, tmp_path: Path) -> None:
+    from sluice.training.worker import _trainer
+
+    place = placed(tmp_path, base, count=8)
+    folder = place.lake.path(place.dataset)
+    request = {
+        "base_folder": str(base),
+        "system_prompt": SYSTEM,
+        "train": str(folder / "train.parquet"),
+        "validation": str(folder / "validation.parquet"),
+    }
+    tokenizer = load_tokenizer(base)
+    trainer = _trainer(request, place.recipe().training, "fp32", tokenizer, tmp_path / "work")
+    batch = next(iter(trainer.get_train_dataloader()))
+    answers = {f"{row.answer}<|im_end|>" for row in rows(8)}
+    for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
+        learned = labels[labels != -100]
+        text = tokenizer.decode(learned)
+        assert text.rstrip("\n") in answers
+        assert tokenizer.convert_tokens_to_ids("<|im_end|>") in learned.tolist()
+        given = tokenizer.decode(ids[labels == -100])
+        assert SYSTEM in given
+        assert "How much is tent" in given
+        assert given.rstrip().endswith(("<|im_start|>assistant", "<|im_end|>"))
+        assert all(math.isfinite(x) for x in labels.tolist())
+
+
+def test_a_request_is_left_for_whoever_looks_why(
+    trained: Trained, base: Path, tmp_path: Path
+) -> None:
+    place = placed(tmp_path, base)
+
+    def stop(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        place.train(stop)
+    (work,) = (p for p in (place.lake.root / "work").iterdir() if p.name.startswith("train-"))
+    assert read_json(work / "request.json")["training"]["rank"] == 4
+    assert psutil.Process().children() == []
