@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from sluice.stack.local import (
     wait_for,
 )
 from sluice.stack.service import stop
+
+SEND_SECONDS = 5.0
 
 
 def retrain_here(home: Home, recipe: Path, batch: list[Path] | None, *, quiet: bool) -> RunRecord:
@@ -60,6 +63,17 @@ def _keep_logs_off_the_terminal() -> None:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
+def _send_what_waits() -> None:
+    """Logs and events are sent by threads; without a server they would try for a minute at exit."""
+    if "prefect" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=SEND_SECONDS)
+
+
 @contextlib.contextmanager
 def _prefect(home: Home) -> Iterator[None]:
     stack = point_at_stack(home)
@@ -75,5 +89,6 @@ def _prefect(home: Home) -> Iterator[None]:
             os.environ.update(prefect_environment(home, str(service.url)))
             yield
         finally:
+            _send_what_waits()
             stop(service)
             save_stack(home, read_stack(home))

@@ -23,6 +23,7 @@ import pytest
 import yaml
 from tiny_models import build_tiny_base
 
+from sluice.data.json_lines import read_json_lines
 from sluice.home import Home
 from sluice.run_record import RunRecord, read_records
 
@@ -152,6 +153,20 @@ class TinyShop:
         """The records of all runs, the newest first."""
         return read_records(self.home.runs)
 
+    def history(self, record: RunRecord) -> list[dict[str, Any]]:
+        """The events of a finished training, as the lake keeps them."""
+        folder = self.home.lake.root / "training"
+        return read_json_lines(folder / f"{record.model_digest}.jsonl")
+
+    def loss_curve(self, record: RunRecord) -> list[int]:
+        """The steps of which MLflow has a training loss, in its order."""
+        from sluice.registry.connection import client_for
+        from sluice.registry_location import local_store
+
+        client: Any = client_for(local_store(self.home)[0])
+        points: Any = client.get_metric_history(record.tracking_run_id, "train/loss")
+        return [point.step for point in points]
+
     def drop(self, file: Path) -> None:
         """Let a file arrive in the landing folder, whole."""
         self.home.landing.mkdir(parents=True, exist_ok=True)
@@ -193,6 +208,26 @@ def processes_of(shop: TinyShop) -> list[psutil.Process]:
     return found
 
 
+def trainers_of(shop: TinyShop) -> list[psutil.Process]:
+    """The training processes of a shop."""
+    found: list[psutil.Process] = []
+    for process in processes_of(shop):
+        with contextlib.suppress(psutil.Error):
+            if "sluice.training.worker" in process.cmdline():
+                found.append(process)
+    return found
+
+
+def trained_steps(shop: TinyShop) -> int:
+    """How many steps the training that is under way has done; 0 while there is none."""
+    newest = 0
+    for events in shop.home.lake.root.glob("work/train-*/events.jsonl"):
+        for line in events.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):  # the last line may be half written
+                newest = max(newest, json.loads(line).get("step", 0))
+    return newest
+
+
 def kill(*processes: psutil.Process) -> None:
     """kill -9, with all that they started."""
     family = [c for process in processes for c in (process, *process.children(recursive=True))]
@@ -203,11 +238,11 @@ def kill(*processes: psutil.Process) -> None:
 
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = 120) -> T:
-    """The first value of `look` that is not None or False; fails by name if none comes in time."""
+    """The first true value of `look`; fails by name if none comes in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = look()
-        if found is not None and found is not False:
+        if found:
             return found
-        time.sleep(0.1)
+        time.sleep(0.02)
     raise AssertionError(f"within {seconds:.0f} s there was no {what}")

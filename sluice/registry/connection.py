@@ -25,10 +25,18 @@ logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-@lru_cache(maxsize=4)
 def client_for(uri: str) -> MlflowClient:
-    """A client of one tracking store."""
+    """A client of one tracking store.
+
+    MLflow resolves some addresses through its global store even so: that one is set as well, each
+    time, since a process may speak to the embedded store first and to a server later.
+    """
     mlflow.set_tracking_uri(uri)
+    return _client(uri)
+
+
+@lru_cache(maxsize=4)
+def _client(uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

@@ -15,7 +15,7 @@ from sluice.refs import DatasetRef, ModelRef
 from sluice.training.artifact import TrainedModel
 from sluice.training.base_model import BaseModel, resolve_base
 
-CODE = 1  # raise it when the same inputs would train another model
+CODE = 2  # raise it when the same inputs would train another model
 MODULE = "sluice.training.worker"
 
 

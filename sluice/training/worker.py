@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import datasets  # pyright: ignore[reportMissingTypeStubs]
 import safetensors.torch
 import torch
+import transformers.trainer_pt_utils
 from peft import LoraConfig
+from torch.utils.data import Sampler
 from transformers import TrainerCallback, set_seed
 from transformers.utils import logging as transformers_logging
 from trl.trainer.sft_config import SFTConfig
@@ -39,6 +42,7 @@ KEPT_CHECKPOINTS = 2
 # These are typed in part only.
 Dataset: Any = datasets.Dataset
 tensors: Any = safetensors.torch
+pt_utils: Any = transformers.trainer_pt_utils
 
 
 def train(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def _trainer(
     system_prompt = request["system_prompt"]
     rows = read_records(Path(request["train"]))
     validation = read_records(Path(request["validation"]))
-    return SFTTrainer(
+    return _Trainer(
         model=load_base(Path(request["base_folder"]), precision),
         args=_arguments(settings, work, has_validation=bool(validation)),
         train_dataset=_dataset(rows, system_prompt),
@@ -81,6 +85,48 @@ def _trainer(
         processing_class=tokenizer,
         peft_config=_adapter(settings),
     )
+
+
+class _ByLength(Sampler[int]):
+    """Rows of like length together (less padding), in an order of its own in each epoch.
+
+    The order comes from seed and epoch alone. transformers' own sampler draws it from the global
+    generator, whose state at the epoch's beginning a resumed training does not have.
+    """
+
+    def __init__(self, lengths: list[int], batch: int, seed: int, epoch: Callable[[], int]) -> None:
+        self._lengths, self._batch = lengths, batch
+        self._seed, self._epoch = seed, epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed + self._epoch())
+        indices = pt_utils.get_length_grouped_indices(
+            self._lengths, self._batch, generator=generator
+        )
+        return iter(indices)
+
+
+class _Trainer(SFTTrainer):
+    """An SFTTrainer that, stopped and resumed, sees the same rows in the same order."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        rows: Any = cast("Any", self).train_dataset if train_dataset is None else train_dataset
+        lengths = [len(ids) for ids in rows["input_ids"]]
+        batch = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return _ByLength(lengths, batch, self.args.seed, self._epochs_done)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Evaluate without drawing random numbers: dropout would miss them after a resume."""
+        with torch.random.fork_rng(devices=[]):
+            return self._evaluate(*args, **kwargs)
+
+    _evaluate: Any = SFTTrainer.evaluate
+
+    def _epochs_done(self) -> int:
+        return math.floor((self.state.epoch or 0.0) + 1e-6)
 
 
 def _arguments(settings: TrainingSection, work: Path, *, has_validation: bool) -> SFTConfig:
@@ -93,7 +139,6 @@ def _arguments(settings: TrainingSection, work: Path, *, has_validation: bool) -
         gradient_checkpointing=False,  # it trades speed for memory that small adapters do not need
         max_length=None,  # cleaning has bounded every row, so nothing is cut off here
         completion_only_loss=True,  # the question is given at serving time: learn the answer
-        train_sampling_strategy="group_by_length",  # less padding
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
@@ -157,7 +202,9 @@ def _trainable(model: Any) -> int:
 def _save(model: Any, tokenizer: Any, request: dict[str, Any], out: Path) -> None:
     model.eval()
     # The path of this machine means nothing elsewhere, and would change the digest.
-    model.peft_config["default"].base_model_name_or_path = request["base"]
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = request["base"]
+    config.target_modules = sorted(config.target_modules)  # a set: its order differs by process
     model.save_pretrained(str(out / ADAPTER), safe_serialization=True)
     (out / ADAPTER / "README.md").unlink(missing_ok=True)  # an unfilled template
     tokenizer.save_pretrained(str(out / TOKENIZER))

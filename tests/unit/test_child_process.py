@@ -95,7 +95,7 @@ def test_the_result_of_an_earlier_process_is_not_taken_for_this_one(
 def test_time_over_ends_the_child_and_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     request = {"grandchild": str(pids), "end": "sleep"}
-    with pytest.raises(StepProcessError, match="stopped after 0.0 minutes. Raise the timeout"):
+    with pytest.raises(StepProcessError, match=r"stopped after 0\.0 minutes\. Raise the timeout"):
         run_module(
             STEP, request, tmp_path / "work", on_event=lambda event: None, timeout_seconds=2.0
         )

@@ -15,7 +15,14 @@ from sluice.lake import Lake
 from sluice.refs import Evidence, ModelRef
 from sluice.registry import tracking
 from sluice.registry.connection import client_for
-from sluice.registry.tracking import EventFeed, Tracked, close_run, log_scores, open_run
+from sluice.registry.tracking import (
+    EventFeed,
+    Tracked,
+    close_run,
+    log_scores,
+    open_run,
+    send_history,
+)
 from sluice.registry.versions import (
     CHALLENGER,
     CHAMPION,
@@ -75,37 +82,50 @@ def test_a_run_is_opened_once_for_a_key(uri: str, folder: Path) -> None:
     assert open_run(uri, "shop", "abd", {}, folder / "artifacts") != first
 
 
-def test_points_keep_their_own_step_and_time(run: Tracked) -> None:
+def test_points_keep_their_own_step_and_time(run: Tracked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "SEND_SECONDS", 0.0)
     feed = EventFeed(run)
     for step in range(1, 6):
         feed(event(step, learning_rate=0.1))
     feed({"kind": "checkpoint", "step": 5})
     feed({"kind": "validation", "step": 5, "time_ms": 5500, "loss": 0.3})
-    assert feed.flush() == 0
     assert points(run, "train/loss") == [(n, 1000 * n, 1.0 / n) for n in range(1, 6)]
     assert points(run, "validation/loss") == [(5, 5500, 0.3)]
 
 
-def test_what_mlflow_does_not_take_is_sent_once_when_it_is_back(
+def test_what_mlflow_does_not_take_is_sent_when_it_is_back(
     run: Tracked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def away(uri: str) -> Any:
         raise ConnectionError("refused")
 
+    monkeypatch.setattr(tracking, "SEND_SECONDS", 0.0)
+    monkeypatch.setattr(tracking, "RETRY_SECONDS", 0.0)
     feed = EventFeed(run)
     with monkeypatch.context() as patch:
         patch.setattr(tracking, "client_for", away)
         for step in range(1, 1500):
-            feed._next_send = 0.0
             feed(event(step))
-        assert feed.flush() == 1499
     assert [r.message for r in caplog.records if "does not answer" in r.message] == [
         "MLflow does not answer; training goes on, metrics wait: refused"
     ]
-    assert feed.flush() == 0
-    feed(event(3))  # a resumed training tells a step again
-    feed.flush()
-    assert points(run, "train/loss") == [(n, 1000 * n, 1.0 / n) for n in range(1, 1500)]
+    for step in (1500, 1501):  # more waits than fits in one call
+        feed(event(step))
+    assert points(run, "train/loss") == [(n, 1000 * n, 1.0 / n) for n in range(1, 1502)]
+
+
+def test_the_whole_history_sent_again_adds_nothing(run: Tracked) -> None:
+    history = [event(step) for step in range(1, 1001)]
+    send_history(run, history[:300])
+    send_history(run, [{"kind": "start", "total_steps": 9, "time_ms": 1}, *history])
+    send_history(run, history)
+    assert points(run, "train/loss") == [(n, 1000 * n, 1.0 / n) for n in range(1, 1001)]
+    with pytest.raises(RegistryError, match="failed while sending the loss curve"):
+        send_history(Tracked("http://127.0.0.1:9", "run", "0"), history)
+
+
+def test_without_a_run_live_events_are_let_go() -> None:
+    EventFeed(None)(event(1))
 
 
 def test_a_server_that_is_down_delays_training_by_seconds_at_most(folder: Path) -> None:

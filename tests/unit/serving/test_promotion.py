@@ -27,13 +27,13 @@ from sluice.serving.pointer import Served, advanced, read_pointer, rolled_back, 
 from sluice.serving.promotion import Desk, heal, promote, rollback
 
 
-class Killed(BaseException):  # noqa: N818
+class Killed(BaseException):
     """kill -9: nothing of ours catches it."""
 
 
 @dataclass
 class World:
-    """A registry and a gateway that note what is done, and that fail or die where they are told to."""
+    """A registry and a gateway that note what is done, and fail or die where they are told to."""
 
     folder: Path
     aliases: dict[str, str | None] = field(default_factory=lambda: {CHAMPION: None})
@@ -230,7 +230,7 @@ def test_a_step_that_fails_leaves_all_as_it_was(scene: Scene, where: str, error:
     assert scene.world.together
     assert scene.state(scene.two) == "approved"
     heal(scene.desk)
-    if not scene.world.aliases[CHAMPION] == "2":  # MLflow was away: the move is finished later
+    if scene.world.aliases[CHAMPION] != "2":  # MLflow was away: the move is finished later
         assert scene.world.aliases == {CHAMPION: "1", CHALLENGER: "2"}
         promote(scene.desk, scene.two)
     assert scene.world.together

@@ -80,7 +80,7 @@ def test_a_folder_without_configuration_or_with_a_broken_one_is_refused(
     with pytest.raises(BaseModelError, match="is not JSON"):
         resolve_base(str(base), None, tmp_path / "cache")
     (base / "config.json").unlink()
-    with pytest.raises(BaseModelError, match="holds no config.json"):
+    with pytest.raises(BaseModelError, match=r"holds no config\.json"):
         resolve_base(str(base), None, tmp_path / "cache")
 
 
