@@ -27,6 +27,9 @@ from sluice import __version__
 from sluice.errors import SluiceError
 from sluice.quiet import turn_telemetry_off
 
+INTERRUPTED = "Interrupted. Finished steps are kept; the same command continues."
+INTERRUPTED_CODE = 130
+
 app = typer.Typer(
     help="Retrain a language model on fresh data, prove it better, approve it, serve it.",
     invoke_without_command=True,
@@ -83,10 +86,12 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         code = app(arguments, prog_name="sluice", standalone_mode=False)
+        if code == INTERRUPTED_CODE:  # typer makes of ctrl-C an exit without a word
+            _say(INTERRUPTED, INTERRUPTED_CODE)
     except typer.TyperException as error:
         code = _say(f"error: {error.format_message()}\n`sluice --help` shows what there is.", 2)
     except (typer.Abort, KeyboardInterrupt):
-        code = _say("Interrupted. Finished steps are kept; the same command continues.", 130)
+        code = _say(INTERRUPTED, INTERRUPTED_CODE)
     except SluiceError as error:
         if debug:
             traceback.print_exc()

@@ -120,7 +120,8 @@ class _Trainer(SFTTrainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate without drawing random numbers: dropout would miss them after a resume."""
-        with torch.random.fork_rng(devices=[]):
+        random: Any = torch.random
+        with random.fork_rng(devices=[]):
             return self._evaluate(*args, **kwargs)
 
     _evaluate: Any = SFTTrainer.evaluate

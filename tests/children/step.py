@@ -24,7 +24,7 @@ def act(request: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
         sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         Path(request["grandchild"]).write_text(f"{os.getpid()} {sleeper.pid}", encoding="utf-8")
         emit({"n": 0})
-    print("the last words")
+    sys.stdout.write("the last words\n")
     end = request.get("end")
     if end == "refuse":
         raise TrainingError("There is nothing to train on. Give it rows.")

@@ -8,7 +8,10 @@ import pytest
 from commands import main as command_line
 from sluice.errors import ApprovalError, RecipeError
 
-COMMANDS = "check run up down deploy status approve reject rollback serve chat report demo".split()
+COMMANDS = [
+    *("check", "run", "up", "down", "deploy", "status", "approve", "reject", "rollback"),
+    *("serve", "chat", "report", "demo"),
+]
 
 
 @pytest.fixture
@@ -18,6 +21,7 @@ def sluice(
     """Run the command line in this process; gives exit code, output and error output."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("SLUICE_DEBUG", "")  # --debug sets it, for children too
         monkeypatch.setattr(sys, "argv", ["sluice", *arguments])
         with pytest.raises(SystemExit) as ended:
             command_line.main()

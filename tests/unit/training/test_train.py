@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from safetensors.torch import load_file, save_file
 from tiny_models import build_tiny_base
 
 from sluice.child_process import EVENTS, Event
@@ -181,16 +183,12 @@ def test_a_kill_between_the_model_and_its_history_loses_neither(trained: Trained
     assert not (lake.root / "work" / key).exists()
 
 
-@pytest.mark.parametrize("kill_at", [6, 18])
-def test_stop_and_resume_gives_the_same_bytes(
-    trained: Trained, base: Path, tmp_path: Path, kill_at: int
-) -> None:
-    """Killed between two checkpoints, and after the last one: the digest is that of the whole."""
+def test_stop_and_resume_gives_the_same_bytes(trained: Trained, base: Path, tmp_path: Path) -> None:
+    """Killed between two checkpoints, with dropout: the digest is that of the whole."""
     place = placed(tmp_path, base)
 
     def kill(event: Event) -> None:
-        wanted = "checkpoint" if kill_at == 18 else "step"
-        if event["kind"] == wanted and event["step"] == kill_at:
+        if event["kind"] == "step" and event["step"] == 6:
             (child,) = psutil.Process().children()
             os.kill(child.pid, signal.SIGKILL)
 
@@ -198,18 +196,40 @@ def test_stop_and_resume_gives_the_same_bytes(
         place.train(kill)
     events: list[Event] = []
     model = place.train(events.append)
-    starts = [event for event in events if event["kind"] == "start"]
-    assert starts[-1]["resumed_from_step"] == (4 if kill_at == 6 else 18)
+    resumed = [e["resumed_from_step"] for e in events if e["kind"] == "start"]
+    assert resumed[0] == 0
+    assert 0 < resumed[1] < 18
     assert model.digest == trained.model.digest
     assert losses(events, "step") == losses(trained.events, "step")
-    done = place.lake.manifest(model)["training"]
-    assert (done["steps"], done["resumed_from_step"]) == (18, starts[-1]["resumed_from_step"])
+    assert place.lake.manifest(model)["training"]["steps"] == 18
+
+
+def test_a_kill_after_the_last_step_costs_no_step(
+    trained: Trained, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    place = placed(tmp_path, base)
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            place.train()
+    model = place.train()
+    assert place.lake.manifest(model)["training"]["resumed_from_step"] == 18
+    assert model.digest == trained.model.digest
+    kept = read_json_lines(history_file(place.lake, model))
+    assert losses(kept, "step") == losses(trained.events, "step")
 
 
 def test_a_loss_that_is_not_a_number_stops_with_advice(base: Path, tmp_path: Path) -> None:
-    place = placed(tmp_path, base)
-    with pytest.raises(TrainingError, match=r"(?s)(loss became|computes NaN).*Lower `training"):
-        place.train(learning_rate=0.99, alpha=10**30, rank=1, warmup_ratio=0.0)
+    broken = Path(shutil.copytree(base, tmp_path / "base"))
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    place = placed(tmp_path, broken)
+    with pytest.raises(TrainingError, match=r"loss became nan at step 1\..*Lower `training\.learn"):
+        place.train()
     assert not (place.lake.root / "models").exists()
 
 
