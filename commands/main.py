@@ -98,6 +98,11 @@ def main() -> None:
         code = _say(f"error: {error}", error.exit_code)
     except BrokenPipeError:
         code = 1  # whoever read our output has gone
+    except OSError as error:  # a full disk, a missing permission: theirs to mend, not a fault
+        if debug:
+            traceback.print_exc()
+        where = f" ({error.filename})" if error.filename else ""
+        code = _say(f"error: {error.strerror or error}{where}. Mend that and run it again.", 1)
     except Exception as error:
         if debug:
             traceback.print_exc()

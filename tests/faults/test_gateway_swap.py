@@ -27,6 +27,8 @@ from sluice.serving.client import GatewayClient, GatewayRefusedError
 from sluice.serving.pointer import Served, read_pointer
 from sluice.serving.settings import GatewaySettings
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 QUESTION = [Message("user", "How long may I return a tent?")]
 TOKENS = 12

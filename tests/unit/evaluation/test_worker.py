@@ -49,6 +49,7 @@ def rows(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.server
 def test_scores_base_and_adapter_in_a_process_of_its_own(
     tmp_path: Path, tiny_folders: dict[str, Path], rows: Path, tiny_model: Any, tiny_tokenizer: Any
 ) -> None:
