@@ -19,6 +19,7 @@ help: ## Show this list
 setup: $(READY) ## Install everything into .venv
 
 $(READY): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "No Python found. Install Python 3.11 or 3.12, or set PYTHON=/path/to/it"; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 12) else "Sluice needs Python 3.11 or 3.12; this is %d.%d. Set PYTHON=/path/to/python3.11" % v)'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock

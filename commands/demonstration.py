@@ -12,17 +12,19 @@ from commands.addresses import print_addresses
 from commands.console import console
 from commands.deciding import decide
 from commands.follow import Follower, progress_shown
-from commands.outcome import print_outcome
 from commands.scores_table import print_scores
 from commands.stack_up import bring_up
+from sluice.data.ingest import is_ingested
 from sluice.data.record import Message
 from sluice.errors import SluiceError, StackError
+from sluice.freshness import nothing_new
 from sluice.home import Home
 from sluice.home_recipe import settle_in
 from sluice.recipe import Recipe
 from sluice.run_record import RunRecord
 from sluice.serving.client import GatewayClient
-from sluice.stack.local import Stack, stop_stack
+from sluice.settling import settle
+from sluice.stack.local import Stack, read_stack, stop_stack
 
 RETRAIN_SECONDS = 3600.0
 LOOK_SECONDS = 0.5
@@ -36,11 +38,18 @@ def demonstrate(
     Raises:
         SluiceError: a step failed; the message says which.
     """
+    for path in (recipe_path, batch):
+        if not path.is_file():
+            raise SluiceError(
+                f"There is no file {path}. The demo's recipe and data are part of the checkout: "
+                "run it there (`make demo`), or name others."
+            )
     recipe = settle_in(home, recipe_path)
+    was_up = bool(read_stack(home).services)
+    stack = bring_up(home, recipe, recipe_path)
     try:
-        stack = bring_up(home, recipe, recipe_path)
         print_addresses(home, stack)
-        record = _retrain(home, batch)
+        record = _earlier(home, recipe, batch) or _retrain(home, recipe, batch)
         if record.outcome == "failed":
             raise SluiceError(record.detail)
         _show_evidence(home, record)
@@ -49,21 +58,39 @@ def demonstrate(
         _ask_both(home, recipe, stack, question)
         _say_where(stack, record)
     finally:
-        if not keep:
+        if not keep and not was_up:
             with console.status("stopping what was started"):
                 stop_stack(home)
             console.print("The stack is stopped. `make demo KEEP=1` leaves it up.", style="dim")
 
 
-def _retrain(home: Home, batch: Path) -> RunRecord:
-    """Drop the batch into the landing folder; the watcher does the rest."""
+def _earlier(home: Home, recipe: Recipe, batch: Path) -> RunRecord | None:
+    """The run that has judged this batch already, if the demo was done before."""
+    reason = nothing_new(home, recipe, [batch])
+    if reason is None:
+        return None
+    console.print(reason, markup=False)
+    return next(record for record in settle(home) if record.evidence_digest)
+
+
+def _retrain(home: Home, recipe: Recipe, batch: Path) -> RunRecord:
+    """Drop the batch into the landing folder; the watcher does the rest.
+
+    A batch that an interrupted demo took in already is nothing new to the watcher: then the
+    deployment's run is started here, and continues where that one stopped.
+    """
     home.landing.mkdir(parents=True, exist_ok=True)
     with progress_shown() as progress:
         follower = Follower(home, progress)
+        taken_in = is_ingested(batch, home.lake)
         aside = home.landing / f".{batch.name}"
         shutil.copyfile(batch, aside)
         aside.rename(home.landing / batch.name)
         progress.print(f"dropped {batch} into {home.landing}; the watcher starts a retrain")
+        if taken_in:
+            from flows.landing_watch import start_again
+
+            start_again(f"retrain/{recipe.model.name}")
         deadline = time.monotonic() + RETRAIN_SECONDS
         while time.monotonic() < deadline:
             record = follower.look()
@@ -82,7 +109,8 @@ def _show_evidence(home: Home, record: RunRecord) -> None:
     console.print(table)
     if record.evidence_digest:
         print_scores(home, record.evidence_digest)
-    print_outcome(home, record, as_json=False)
+    console.print(f"[bold]{record.outcome}[/]: ", end="")
+    console.print(record.detail, markup=False)
 
 
 def _approve(home: Home, record: RunRecord) -> None:
@@ -90,6 +118,8 @@ def _approve(home: Home, record: RunRecord) -> None:
     outcome, detail = decide(
         home, "approve", record.version, "the demo", "approved by the demo, not by a person"
     )
+    if outcome != "promoted":
+        raise SluiceError(f"The approval ended as {outcome}: {detail}")
     console.print(f"[bold green]{outcome}[/]: ", end="")
     console.print(detail, markup=False)
 
@@ -97,7 +127,9 @@ def _approve(home: Home, record: RunRecord) -> None:
 def _ask_both(home: Home, recipe: Recipe, stack: Stack, question: str | None) -> None:
     asked = question or recipe.serving.smoke_question
     with GatewayClient(str(stack.url("gateway"))) as gateway:
-        if not gateway.ready().ready:
+        ready = gateway.ready()
+        if not ready.ready:
+            console.print(f"No question was asked: {ready.reason}", markup=False)
             return
         message = [Message("user", asked)]
         limit = recipe.evaluation.max_new_tokens

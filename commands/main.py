@@ -92,26 +92,27 @@ def main() -> None:
         code = _say(f"error: {error.format_message()}\n`sluice --help` shows what there is.", 2)
     except (typer.Abort, KeyboardInterrupt):
         code = _say(INTERRUPTED, INTERRUPTED_CODE)
-    except SluiceError as error:
-        if debug:
-            traceback.print_exc()
-        code = _say(f"error: {error}", error.exit_code)
     except BrokenPipeError:
         code = 1  # whoever read our output has gone
-    except OSError as error:  # a full disk, a missing permission: theirs to mend, not a fault
-        if debug:
-            traceback.print_exc()
-        where = f" ({error.filename})" if error.filename else ""
-        code = _say(f"error: {error.strerror or error}{where}. Mend that and run it again.", 1)
     except Exception as error:
         if debug:
             traceback.print_exc()
-        code = _say(
-            f"error: {type(error).__name__}: {error}\nThis is a fault in Sluice, not in your "
-            "input. Run it again with --debug to see where.",
-            1,
-        )
+        code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> int:
+    """Say in one paragraph what went wrong and what to do; returns the exit code."""
+    if isinstance(error, SluiceError):
+        return _say(f"error: {error}", error.exit_code)
+    if isinstance(error, OSError):  # a full disk, a missing permission: theirs to mend
+        where = f" ({error.filename})" if error.filename else ""
+        return _say(f"error: {error.strerror or error}{where}. Mend that and run it again.", 1)
+    return _say(
+        f"error: {type(error).__name__}: {error}\nThis is a fault in Sluice, not in your "
+        "input. Run it again with --debug to see where.",
+        1,
+    )
 
 
 def _say(message: str, code: int) -> int:

@@ -20,9 +20,12 @@ def serve(
     from sluice.home import Home
     from sluice.home_recipe import home_recipe, settle_in
     from sluice.serving.run_gateway import main
-    from sluice.stack.local import gateway_settings
+    from sluice.stack.local import gateway_settings, registered_gateway
+    from sluice.stack.service import free_port
 
     home = Home.current()
     found = settle_in(home, recipe or home_recipe(home)[1])
-    settings = gateway_settings(home, found, port if port is not None else found.serving.port or 0)
-    raise typer.Exit(main(settings.arguments()))
+    wanted = port if port is not None else found.serving.port
+    settings = gateway_settings(home, found, wanted or free_port())
+    with registered_gateway(home, settings):
+        raise typer.Exit(main(settings.arguments()))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from commands.console import console
-from sluice.errors import SluiceError
 from sluice.home import Home, cache_dir
 from sluice.recipe import Recipe
 from sluice.stack.local import (
@@ -23,7 +22,7 @@ from sluice.stack.local import (
     stop_stack,
     wait_for,
 )
-from sluice.stack.service import Service
+from sluice.stack.service import Service, stop
 from sluice.training.base_model import resolve_base
 
 
@@ -42,7 +41,7 @@ def bring_up(home: Home, recipe: Recipe, recipe_path: Path) -> Stack:
             with console.status("starting servers"):
                 _start_servers(home, recipe)
             _start_workers(home, recipe, recipe_path)
-        except (SluiceError, KeyboardInterrupt):
+        except BaseException:
             if not running:
                 stop_stack(home)
             raise
@@ -55,7 +54,10 @@ def _start_servers(home: Home, recipe: Recipe) -> None:
         "mlflow": lambda: start_mlflow(home),
         "gateway": lambda: start_gateway(home, recipe),
     }
-    started = [_add(home, start) for name, start in starters.items() if not _runs(home, name)]
+    missing = [name for name in starters if not _runs(home, name)]
+    if {"prefect", "mlflow"} & set(missing):
+        _stop_users(home)
+    started = [_add(home, starters[name]) for name in missing]
     wait_for(home, *started)
 
 
@@ -75,6 +77,13 @@ def _start_workers(home: Home, recipe: Recipe, recipe_path: Path) -> None:
         _add(home, lambda: start_worker(home, POOL, prefect))
     if recipe.schedule.watch_landing and not _runs(home, "watcher"):
         _add(home, lambda: start_watcher(home, recipe_path.absolute(), prefect))
+
+
+def _stop_users(home: Home) -> None:
+    """Stop the worker and the watcher: they know the old addresses of servers that start anew."""
+    for name, service in read_stack(home).services.items():
+        if name in ("worker", "watcher"):
+            stop(service)
 
 
 def _runs(home: Home, name: str) -> bool:

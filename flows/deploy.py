@@ -16,6 +16,7 @@ from flows.promote import promote
 from flows.promotion_request import start_promote_run
 from flows.retrain import retrain
 from sluice.home import Home
+from sluice.quiet import OFF
 from sluice.recipe import Recipe
 from sluice.registry.approvals import Approvals
 
@@ -75,4 +76,4 @@ def _environment(home: Home) -> dict[str, str]:
     """What a flow run must be told wherever the worker starts it."""
     passed = ("SLUICE_CACHE", "HF_HUB_OFFLINE", "HF_HOME")
     there = {name: os.environ[name] for name in passed if name in os.environ}
-    return {"SLUICE_HOME": str(home.root), **there}
+    return {**OFF, "SLUICE_HOME": str(home.root), **there}

@@ -16,9 +16,12 @@ from pathlib import Path
 from prefect import get_client
 from prefect.client.schemas.objects import FlowRun
 
+from flows.run_lock import refuse_second_run
 from sluice.data.ingest import unseen_files
+from sluice.errors import SluiceError
 from sluice.home import Home
 from sluice.lake import digest_of, file_digest
+from sluice.quiet import turn_telemetry_off
 from sluice.recipe_file import load_recipe
 
 log = logging.getLogger("sluice.landing")
@@ -71,6 +74,13 @@ def start_retrain(deployment: str, files: list[Path]) -> str:
     return str(run.id)
 
 
+def start_again(deployment: str) -> str:
+    """Start the deployment's run although nothing new has landed: it continues what stopped."""
+    with get_client(sync_client=True) as client:
+        found = client.read_deployment_by_name(deployment)
+        return str(client.create_flow_run_from_deployment(found.id, name="continue").id)
+
+
 def watch(recipe_path: Path) -> None:
     """Look at the folder until the process is ended; trouble with the server is only logged."""
     recipe, home = load_recipe(recipe_path), Home.current()
@@ -94,6 +104,10 @@ def _look(
     settled = settling.settled(files)
     if not files or len(settled) < len(files):
         return  # wait for all: files that arrive together belong to one retrain
+    try:
+        refuse_second_run(home)
+    except SluiceError:
+        return  # a run in a terminal is under way; this one's turn comes when it has ended
     run = start_retrain(deployment, settled)
     if run not in started:
         started.add(run)
@@ -102,6 +116,7 @@ def _look(
 
 def main() -> None:
     """The process that `sluice up` starts."""
+    turn_telemetry_off()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -22,6 +22,7 @@ def advise(recipe: Recipe, batches: list[Path]) -> list[str]:
         *_rows(recipe, batches),
         *_lengths(recipe),
         *_gate(recipe),
+        *_host(recipe),
     ]
 
 
@@ -71,6 +72,14 @@ def _gate(recipe: Recipe) -> Iterator[str]:
         yield (
             f"data.evaluation has {rows} lines, gate.min_rows asks for {recipe.gate.min_rows}: "
             "every verdict will be inconclusive."
+        )
+
+
+def _host(recipe: Recipe) -> Iterator[str]:
+    if recipe.serving.host not in ("127.0.0.1", "localhost", "::1"):
+        yield (
+            f"serving.host {recipe.serving.host}: the gateway has no keys of its own for chat; put "
+            "a proxy with authentication in front of it."
         )
 
 

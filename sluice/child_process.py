@@ -101,6 +101,8 @@ COMPUTE = {
     "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
     ":glibc.malloc.hugetlb=1",
     "TOKENIZERS_PARALLELISM": "false",
+    # A child works on local folders only; PEFT would ask the hub about its base all the same.
+    "HF_HUB_OFFLINE": "1",
 }
 
 

@@ -27,7 +27,6 @@ from sluice.refs import Ref
 
 R = TypeVar("R", bound=Ref)
 MANIFEST = "manifest.json"
-DIGEST_CHARS = 64
 KEY_CHARS = 32
 
 

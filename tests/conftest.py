@@ -31,10 +31,14 @@ def prefect_server() -> Iterator[None]:
     """A real Prefect server for flows that run in this process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
         from prefect.testing.utilities import prefect_test_harness
 
         with prefect_test_harness(server_startup_timeout=120):
             yield
+            for worker in (APILogWorker, EventsWorker):  # the harness waits for them without end
+                worker.drain_all(timeout=10)
 
 
 @pytest.fixture

@@ -228,6 +228,15 @@ def trained_steps(shop: TinyShop) -> int:
     return newest
 
 
+def nothing_runs(shop: TinyShop, seconds: float = 5) -> bool:
+    """Whether no process of a shop is left, after a moment; fails with what is left."""
+    deadline = time.monotonic() + seconds
+    while left := processes_of(shop):
+        assert time.monotonic() < deadline, [process.cmdline() for process in left]
+        time.sleep(0.1)
+    return True
+
+
 def kill(*processes: psutil.Process) -> None:
     """kill -9, with all that they started."""
     family = [c for process in processes for c in (process, *process.children(recursive=True))]

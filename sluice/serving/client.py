@@ -11,9 +11,7 @@ import httpx
 
 from sluice.data.record import Message
 from sluice.errors import ServingError
-from sluice.serving.admin_token import admin_token
 from sluice.serving.pointer import Served
-from sluice.serving.settings import GatewaySettings
 
 READ_SECONDS = 300.0  # staging may load a base model; an answer may wait behind others
 CONNECT_SECONDS = 5.0
@@ -88,11 +86,6 @@ class GatewayClient:
             trust_env=False,
             transport=transport,
         )
-
-    @classmethod
-    def of_home(cls, settings: GatewaySettings, url: str) -> Self:
-        """A client with the token of a gateway's home."""
-        return cls(url, admin_token(settings.home_layout.serving))
 
     def __enter__(self) -> Self:
         """Itself; connections are closed at the end of the block."""

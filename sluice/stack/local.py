@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sluice.errors import StackError
 from sluice.home import Home
 from sluice.lake import read_json, write_json
@@ -151,6 +153,21 @@ def gateway_for_a_while(home: Home, recipe: Recipe) -> Generator[str]:
         yield str(service.url)
     finally:
         stop(service)
+
+
+@contextlib.contextmanager
+def registered_gateway(home: Home, settings: GatewaySettings) -> Generator[None]:
+    """Let other commands find the gateway that this process runs in the foreground."""
+    born = psutil.Process().create_time()
+    url = f"http://{settings.host}:{settings.port}"
+    others = read_stack(home)
+    if "gateway" not in others.services:  # else it will be refused, with its reason
+        save_stack(home, others.with_service(Service("gateway", os.getpid(), born, url)))
+    try:
+        yield
+    finally:
+        ours = {n: s for n, s in read_stack(home).services.items() if s.pid != os.getpid()}
+        save_stack(home, Stack(ours))
 
 
 def start_worker(home: Home, pool: str, prefect_url: str) -> Service:

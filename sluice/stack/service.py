@@ -17,6 +17,7 @@ import httpx
 import psutil
 
 from sluice.errors import StackError
+from sluice.home import cache_dir
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 15.0
@@ -86,7 +87,8 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
+            # Paths that are relative here would name other folders there.
+            env={**os.environ, "SLUICE_CACHE": str(cache_dir()), **environment},
             cwd=log.parent,
             start_new_session=True,
         )

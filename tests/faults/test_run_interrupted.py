@@ -17,6 +17,7 @@ from tiny_shop import (
     TinyShop,
     eventually,
     kill,
+    nothing_runs,
     processes_of,
     retrain_in,
     trained_steps,
@@ -64,7 +65,7 @@ def test_a_second_run_is_refused_and_ctrl_c_ends_the_first(busy: TinyShop) -> No
     assert first.returncode == 130
     assert err.strip() == "Interrupted. Finished steps are kept; the same command continues."
     assert "Traceback" not in out
-    assert processes_of(busy) == []
+    assert nothing_runs(busy)
     (record,) = busy.records()
     assert record.outcome == "failed"
     assert "interrupted" in record.detail
@@ -90,7 +91,7 @@ def test_its_prefect_server_is_known_and_taken_over(busy: TinyShop, retrained: R
     starts = [event for event in busy.history(busy.records()[0]) if event["kind"] == "start"]
     assert starts[-1]["resumed_from_step"] >= 5
     assert record["model_digest"] == retrained[1].model_digest
-    assert processes_of(busy) == []
+    assert nothing_runs(busy)
 
 
 def test_a_port_in_use_is_told_and_nothing_stays_up(shop: TinyShop) -> None:
@@ -103,7 +104,7 @@ def test_a_port_in_use_is_told_and_nothing_stays_up(shop: TinyShop) -> None:
     assert done.returncode == 1
     assert f"Port {port} for the gateway (`serving.port`) is already in use" in done.stderr
     assert "Traceback" not in done.stderr
-    assert processes_of(shop) == []
+    assert nothing_runs(shop)
 
 
 def test_a_stale_stack_file_names_no_running_server(shop: TinyShop) -> None:
