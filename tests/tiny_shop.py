@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-import pytest
 import yaml
 from tiny_models import build_tiny_base
 
@@ -65,6 +64,17 @@ def tiny_recipe(base: str, **changes: Mapping[str, Any]) -> dict[str, Any]:
     for name, values in changes.items():
         sections[name] = {**sections.get(name, {}), **values}
     return sections
+
+
+@contextlib.contextmanager
+def same_environment_after() -> Iterator[None]:
+    """Restore the environment: MLflow writes the store that it is given into it, for children."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @dataclass(frozen=True)
@@ -138,10 +148,9 @@ class TinyShop:
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """Tie this process to the shop, and untie it again."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-            for name, value in self.variables.items():
-                patch.setenv(name, value)
+        with same_environment_after():
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
+            os.environ.update(self.variables)
             yield
 
     def status(self) -> dict[str, Any]:
@@ -163,8 +172,9 @@ class TinyShop:
         from sluice.registry.connection import client_for
         from sluice.registry_location import local_store
 
-        client: Any = client_for(local_store(self.home)[0])
-        points: Any = client.get_metric_history(record.tracking_run_id, "train/loss")
+        with same_environment_after():
+            client: Any = client_for(local_store(self.home)[0])
+            points: Any = client.get_metric_history(record.tracking_run_id, "train/loss")
         return [point.step for point in points]
 
     def drop(self, file: Path) -> None:
@@ -192,7 +202,8 @@ def versions_of(shop: TinyShop) -> dict[str, str]:
     from sluice.registry_location import local_store
 
     uri, _ = local_store(shop.home)
-    found = {alias: by_alias(uri, "tiny-shop", alias) for alias in (CHAMPION, CHALLENGER)}
+    with same_environment_after():
+        found = {alias: by_alias(uri, "tiny-shop", alias) for alias in (CHAMPION, CHALLENGER)}
     return {alias: version.version for alias, version in found.items() if version}
 
 

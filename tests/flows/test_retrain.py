@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from tiny_shop import MONTH_1, REACHABLE, TinyShop, retrain_in, versions_of
+from tiny_shop import MONTH_1, REACHABLE, TinyShop, retrain_in, same_environment_after, versions_of
 
 from sluice.lake import read_json
 from sluice.registry.approvals import Approvals
@@ -29,6 +30,12 @@ def scores_of(shop: TinyShop, record: RunRecord) -> dict[str, dict[str, dict[str
         shop.home.lake.root / "evidence" / str(record.evidence_digest) / "scores.json"
     )["models"]
     return models
+
+
+def of_mlflow(shop: TinyShop) -> Any:
+    """A client of the shop's own store."""
+    with same_environment_after():
+        return client_for(local_store(shop.home)[0])
 
 
 def test_a_candidate_that_passes_waits_for_approval(retrained: Retrained) -> None:
@@ -64,7 +71,7 @@ def test_training_lowered_the_perplexity(retrained: Retrained) -> None:
 
 def test_mlflow_has_the_whole_loss_curve_the_scores_and_the_report(retrained: Retrained) -> None:
     shop, record = retrained
-    client = client_for(local_store(shop.home)[0])
+    client = of_mlflow(shop)
     run_id = str(record.tracking_run_id)
     curve = client.get_metric_history(run_id, "train/loss")
     steps = [point.step for point in curve]
@@ -80,7 +87,7 @@ def test_mlflow_has_the_whole_loss_curve_the_scores_and_the_report(retrained: Re
 
 def test_the_version_in_mlflow_is_bound_to_digests(retrained: Retrained) -> None:
     shop, record = retrained
-    tags = client_for(local_store(shop.home)[0]).get_model_version("tiny-shop", "1").tags
+    tags = of_mlflow(shop).get_model_version("tiny-shop", "1").tags
     assert tags["sluice.model_digest"] == record.model_digest
     assert tags["sluice.evidence_digest"] == record.evidence_digest
     for what in ("dataset", "base", "recipe"):
