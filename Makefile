@@ -36,7 +36,8 @@ demo-fresh: $(READY) ## After `make demo`: a second month arrives and is judged 
 
 test: $(READY) ## All tests but the slow ones, with the real model end to end
 	$(BIN)/python -m pytest -m "not server and not model and not slow"
-	$(BIN)/python -m pytest -m "(server or model) and not slow"
+	$(BIN)/python -m pytest -m "server and not model and not slow"
+	$(BIN)/python -m pytest -m "model and not slow"
 
 test-unit: $(READY) ## Tests that start no server
 	$(BIN)/python -m pytest -m "not server and not model and not slow"

@@ -26,6 +26,9 @@ pytestmark = [pytest.mark.model, pytest.mark.timeout(1200)]
 RECIPE = ROOT / "recipes" / "customer_service.yaml"
 HIGHER_IS_BETTER = {"bleu": True, "rouge_l": True, "perplexity": False}
 RETRAIN_SECONDS = 1000
+# Other tests of this process may have pointed these at servers of their own.
+ELSEWHERE = ("PREFECT_", "MLFLOW_")
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(ELSEWHERE)}
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Shop:
         return subprocess.Popen(
             [sys.executable, "-m", "commands.main", *arguments],
             cwd=self.home.root,
-            env={**os.environ, "SLUICE_HOME": str(self.home.root), "HF_HUB_OFFLINE": "1"},
+            env={**ENVIRONMENT, "SLUICE_HOME": str(self.home.root), "HF_HUB_OFFLINE": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,7 +100,7 @@ def test_the_report_is_one_file_that_loads_nothing(shop: Shop) -> None:
 
 
 def test_approve_and_serve_without_a_stack_and_the_answer_is_new(shop: Shop) -> None:
-    said = shop.ok("approve", "--approver", "Ada Lovelace", timeout=300)
+    said = shop.ok("approve", "--approver", "a reviewer", timeout=300)
     assert said.startswith("promoted")
     current = read_pointer(shop.home.serving).current
     assert current is not None
