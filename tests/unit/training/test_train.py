@@ -189,8 +189,12 @@ def test_a_kill_between_the_model_and_its_history_loses_neither(trained: Trained
     assert not (lake.root / "work" / key).exists()
 
 
-def test_stop_and_resume_gives_the_same_bytes(trained: Trained, base: Path, tmp_path: Path) -> None:
+def test_stop_and_resume_gives_the_same_bytes(
+    trained: Trained, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed between two checkpoints, with dropout: the digest is that of the whole."""
+    # The tiny model makes its 18 steps in less than a second: look often, or the kill comes late.
+    monkeypatch.setattr("sluice.child_process.POLL_SECONDS", 0.005)
     place = placed(tmp_path, base)
 
     def kill(event: Event) -> None:
