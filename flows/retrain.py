@@ -11,11 +11,11 @@ from sluice.errors import SluiceError
 from sluice.run_record import Outcome
 from tasks.conclude import conclude, gate_reasons
 from tasks.decide import decide
-from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.job import Job
 from tasks.prepare import check_raw, check_training, clean, split
 from tasks.register import register
+from tasks.score import evaluate
 from tasks.train import train
 
 BY_VERDICT: dict[str, Outcome] = {"reject": "rejected by gate", "inconclusive": "inconclusive"}
