@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from sluice.child_process import COMPUTE, EVENTS, run_module
 from sluice.data.reading import read_alpaca
-from sluice.data.record import write_records
+from sluice.data.parts import write_records
 from sluice.home import cache_dir
 from sluice.recipe import Recipe
 from sluice.recipe_file import load_recipe
@@ -50,7 +50,7 @@ def tokens_per_second(side: dict[str, str], recipe: Recipe, rows: Path) -> float
             "base_folder": str(base.folder),
             "system_prompt": recipe.model.system_prompt,
             "train": str(rows),
-            "validation": str(rows.with_name("none.parquet")),
+            "validation": str(rows.with_name("none")),
             "training": recipe.training.model_dump(mode="json"),
             "work": str(work),
             "out": str(work / "out"),
@@ -79,10 +79,10 @@ def main() -> None:
     recipe = recipe.model_copy(update={"training": once})
     found: dict[str, list[float]] = {side: [] for side in SIDES}
     with tempfile.TemporaryDirectory() as name:
-        rows = Path(name) / "rows.parquet"
+        rows = Path(name) / "rows"
         good = read_alpaca(ROOT / "examples/customer_service/evaluation.jsonl").records
         write_records(rows, good[:ROWS])
-        write_records(rows.with_name("none.parquet"), [])
+        write_records(rows.with_name("none"), [])
         for _ in range(rounds):
             for side, environment in SIDES.items():
                 found[side].append(tokens_per_second(environment, recipe, rows))

@@ -82,7 +82,7 @@ def _retrain(home: Home, recipe: Recipe, batch: Path) -> RunRecord:
     home.landing.mkdir(parents=True, exist_ok=True)
     with progress_shown() as progress:
         follower = Follower(home, progress)
-        taken_in = is_ingested(batch, home.lake)
+        taken_in = is_ingested(batch, home.lake, recipe.data)
         aside = home.landing / f".{batch.name}"
         shutil.copyfile(batch, aside)
         aside.rename(home.landing / batch.name)

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from commands.console import console
 from sluice.evaluation.display import difference_text, interval_text, name_of, score_text
-from sluice.evaluation.score_table import METRICS, MODELS, Scores
+from sluice.evaluation.score_table import MODELS, Scores
 from sluice.home import Home
 from sluice.lake import read_json
 
@@ -24,7 +24,7 @@ def print_scores(home: Home, evidence_digest: str) -> None:
         f"difference: candidate − {other}",
         title_justify="left",
     )
-    for metric in METRICS:
+    for metric in scores.metrics:
         table.add_row(name_of(metric), *_cells(scores, models, other, metric))
     console.print(table)
 

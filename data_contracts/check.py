@@ -1,137 +1,140 @@
-"""Check rows against a contract: who passes, who is quarantined and why, or why the batch fails."""
+"""Check a batch against contracts: which rows are quarantined and why, or why the batch fails.
+
+Parts are read one after the other. Of each, only measures stay, until there are enough for one
+call of Great Expectations; so memory does not grow with the number or the length of texts.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
+import great_expectations.expectations as gxe
+import numpy as np
+import pandas as pd
 
-from data_contracts.findings import EXAMPLES, Finding, finding_of
-from data_contracts.floor import with_floor
-from data_contracts.frame import Columns, records_frame
-from data_contracts.validation import run_suite
-from sluice.data.record import Record
-from sluice.errors import ContractError
-from sluice.lake import write_json
-from sluice.recipe import ContractSection
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A row that broke critical expectations. `position` is its place among the checked rows."""
-
-    position: int
-    record: Record
-    expectations: tuple[str, ...]
+from data_contracts.batch import ALWAYS, IF_KNOWN, Measures, Tally, batch_frame
+from data_contracts.findings import Finding, finding_of
+from data_contracts.floor import floor, refuse_empty
+from data_contracts.frame import Outside, row_frame
+from data_contracts.groups import Groups, grouped
+from data_contracts.parts import Part, chunks_of, repeats_in
+from data_contracts.rows import Rows
+from data_contracts.validation import Result, Validator
+from sluice.data.parts import read_part
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A batch that passed: every row is in `kept` or in `quarantined`. `summary` is JSON-ready."""
+    """What one contract found in a batch. `quarantined` are positions of rows, in order."""
 
-    kept: tuple[Record, ...]
-    quarantined: tuple[Quarantined, ...]
-    summary: dict[str, Any]
+    contract: str
+    rows: int
+    findings: tuple[Finding, ...]
+    measures: Measures
+
+    @property
+    def quarantined(self) -> Any:
+        """Positions of the rows that break a critical expectation."""
+        found = [finding.condemned for finding in self.findings]
+        return np.unique(np.concatenate(found)) if found else np.array([], dtype=np.int64)
 
 
-def check_rows(
-    records: Sequence[Record],
-    suite: gx.ExpectationSuite,
-    *,
-    contract: ContractSection,
-    docs_folder: Path,
-    extra: Columns | None = None,
-) -> Checked:
-    """Run a suite over rows. Rows that break a critical expectation are quarantined.
+def check_parts(
+    parts: Sequence[Part],
+    suites: Sequence[gx.ExpectationSuite],
+    outside: Outside,
+    facts: Measures | None = None,
+    read_at: str | None = None,
+) -> list[Checked]:
+    """Run suites over the same parts; the measures of each row are computed once for all of them.
 
-    Warnings are only reported. `extra` adds columns to the frame, one value per record.
-    `docs_folder` receives the Data Docs and `contract.json`, whether the batch passes or not.
-
-    Raises:
-        ContractError: an expectation about the whole batch failed or could not be evaluated, more
-            than `contract.max_quarantined_share` of the rows are quarantined, or none is left.
+    `facts` are measures of the batch that earlier steps know; `read_at` is when it was read.
     """
-    full_suite = with_floor(suite)
-    results = run_suite(records_frame(records, extra), full_suite, docs_folder)
-    findings = sorted(map(finding_of, results), key=lambda found: (found.expectation, found.says))
-    quarantined = _quarantined(records, findings)
-    summary = _summary(suite.name, records, findings, quarantined)
-    complaints = _complaints(records, findings, quarantined, contract.max_quarantined_share)
-    write_json(docs_folder / "contract.json", {**summary, "success": not complaints})
-    if complaints:
-        raise ContractError(_explain(suite.name, complaints, docs_folder))
-    away = {row.position for row in quarantined}
-    kept = tuple(record for i, record in enumerate(records) if i not in away)
-    return Checked(kept, quarantined, {**summary, "success": True})
+    for suite in suites:
+        refuse_empty(suite)
+    validator = Validator()
+    runs = [_Run(suite, validator) for suite in suites]
+    tally = Tally()
+    names = sorted({*ALWAYS, *IF_KNOWN, *(n for run in runs for n in run.groups.row_columns)})
+    repeated = repeats_in(parts)
+    for chunk in chunks_of([part for part in parts if part.rows]):
+        frame = pd.concat([_measure(part, names, repeated, outside, tally) for part in chunk])
+        frame.index = pd.RangeIndex(chunk[0].start, chunk[0].start + len(frame))
+        for run in runs:
+            run.see(frame)
+    return [run.finish(tally, facts or {}, read_at) for run in runs]
 
 
-def _quarantined(records: Sequence[Record], findings: Sequence[Finding]) -> tuple[Quarantined, ...]:
-    broken: defaultdict[int, list[str]] = defaultdict(list)
-    for finding in findings:
-        for row in finding.condemned:
-            broken[row].append(finding.expectation)
-    return tuple(Quarantined(row, records[row], tuple(broken[row])) for row in sorted(broken))
+def _measure(
+    part: Part, names: Sequence[str], repeated: Any, outside: Outside, tally: Tally
+) -> pd.DataFrame:
+    rows = Rows(read_part(part.path))
+    again = repeated[part.start : part.start + part.rows]
+    frame = row_frame(rows, names, side=part.side, repeated=again, outside=outside)
+    tally.add(rows, frame, part.side)
+    return frame
 
 
-def _summary(
-    name: str,
-    records: Sequence[Record],
-    findings: Sequence[Finding],
-    quarantined: Sequence[Quarantined],
-) -> dict[str, Any]:
-    return {
-        "contract": name,
-        "rows": len(records),
-        "kept": len(records) - len(quarantined),
-        "quarantined": len(quarantined),
-        "warnings": sum(not f.success and f.severity != "critical" for f in findings),
-        "expectations": [
-            {**finding.to_json(), "examples": _examples(records, finding.rows or ())}
-            for finding in findings
-        ],
-    }
+class _Run:
+    """One suite on its way over the chunks of a batch."""
+
+    def __init__(self, suite: gx.ExpectationSuite, validator: Validator) -> None:
+        self.groups: Groups = grouped(suite)
+        self._name = suite.name
+        self._validator = validator
+        self._results: list[list[Result]] = []
+        self._columns: list[pd.DataFrame] = []
+
+    def see(self, frame: pd.DataFrame) -> None:
+        """Evaluate what is about single rows, and keep the columns that are needed whole."""
+        self._results.append(self._validator.evaluate(frame, self.groups.rows))
+        there = [name for name in self.groups.whole_columns if name in frame.columns]
+        if self.groups.columns:
+            self._columns.append(frame.loc[:, there])
+
+    def finish(self, tally: Tally, facts: Mapping[str, Any], read_at: str | None) -> Checked:
+        """Evaluate what is about whole columns and about the batch."""
+        tags = _tags_in(self.groups.batch_columns)
+        measures = {**tally.measures(tags, read_at), **facts}
+        findings = [*self._about_rows(), *self._about_columns(), *self._about(tally, measures)]
+        ordered = sorted(findings, key=lambda found: (found.expectation, found.says))
+        return Checked(self._name, tally.rows, tuple(ordered), measures)
+
+    def _about_rows(self) -> list[Finding]:
+        if not self._results:  # no rows: the floor says so
+            return []
+        chunks = zip(*self._results, strict=True)
+        return [finding_of(one, found) for one, found in zip(self.groups.rows, chunks, strict=True)]
+
+    def _about_columns(self) -> list[Finding]:
+        if not self._columns:
+            return []
+        whole = self._validator.evaluate(pd.concat(self._columns), self.groups.columns)
+        return [
+            finding_of(one, [found]) for one, found in zip(self.groups.columns, whole, strict=True)
+        ]
+
+    def _about(self, tally: Tally, measures: Measures) -> list[Finding]:
+        demanded, known = floor(self.groups, tally)
+        expectations: list[gxe.Expectation] = [*self.groups.batch, *demanded]
+        values = {**measures, **known}
+        frame = batch_frame(values, sorted({*self.groups.batch_columns, *known}))
+        found = self._validator.evaluate(frame, expectations)
+        return [
+            finding_of(one, [result.of_the_batch()])
+            for one, result in zip(expectations, found, strict=True)
+        ]
 
 
-def _complaints(
-    records: Sequence[Record],
-    findings: Sequence[Finding],
-    quarantined: Sequence[Quarantined],
-    limit: float,
-) -> list[str]:
-    failed = [_describe(records, found) for found in findings if found.fails_the_batch]
-    too_many = len(quarantined) > limit * len(records) or len(quarantined) == len(records)
-    if records and too_many:
-        share = len(quarantined) / len(records)
-        failed.append(
-            f"{len(quarantined)} of {len(records)} rows ({share:.1%}) break the contract, more "
-            f"than contract.max_quarantined_share ({limit:.0%})"
-        )
-        failed += [_describe(records, found) for found in findings if found.condemned]
-    return failed
-
-
-def _describe(records: Sequence[Record], found: Finding) -> str:
-    text = f"{found.expectation} [{found.says}]" if found.says else found.expectation
-    if found.error is not None:
-        return f"{text} could not be evaluated: {found.error}"
-    if found.rows:
-        examples = ", ".join(_examples(records, found.rows))
-        return f"{text}: {len(found.rows)} rows, for example {examples}"
-    return f"{text}: observed {found.observed}"
-
-
-def _examples(records: Sequence[Record], rows: Sequence[int]) -> list[str]:
-    shown = [records[row] for row in rows[:EXAMPLES]]
-    return [f"{record.id} ({record.source}:{record.line})" for record in shown]
-
-
-def _explain(name: str, complaints: Sequence[str], docs_folder: Path) -> str:
-    return (
-        f"The batch breaks the contract {name}: {'; '.join(complaints)}. Nothing was trained. "
-        f"All results: {docs_folder / 'index.html'}. "
-        f"Fix the source, or change data_contracts/{name}.py on purpose."
-    )
+def _tags_in(names: Sequence[str]) -> list[str]:
+    endings = ("_missing_share", "_largest_share", "_values")
+    return [
+        name.removeprefix("tag_").removesuffix(ending)
+        for name in names
+        if name.startswith("tag_")
+        for ending in endings
+        if name.endswith(ending)
+    ]

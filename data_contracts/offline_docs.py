@@ -1,17 +1,15 @@
 """Data Docs that open without a network and tell nobody that they were opened.
 
 As Great Expectations writes them, the pages load styles and scripts from six hosts and, for the
-logo, an image whose address carries the time: each view is reported. They also bring 4 MB of
-fonts and pictures. Here all that goes, and one short style sheet takes its place.
+logo, an image whose address carries the time: each view is reported. Here all that goes, and one
+short style sheet takes its place.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
 
-_STYLE = """<style>
+STYLE = """<style>
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; margin: 0 auto; max-width: 75rem;
   padding: 0 1.5rem 3rem; }
 a { color: #0b5cad; text-decoration: none; }
@@ -40,22 +38,11 @@ _REMOTE = re.compile(
 )
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.IGNORECASE | re.DOTALL)
 _REMOTE_URL = re.compile(r"""url\(\s*['"]?https?:[^)]*\)""", re.IGNORECASE)
-_UPWARDS = re.compile(r'href="(?:\.\./)+')
 
 
-def make_offline(folder: Path) -> None:
-    """Rewrite the pages of one run's Data Docs so that they load nothing from elsewhere.
-
-    The page of the results becomes `index.html`: the index itself is drawn by a script.
-    """
-    for page in folder.rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        for pattern in (_REMOTE, _SCRIPT):
-            text = pattern.sub("", text)
-        text = _REMOTE_URL.sub("none", text).replace("</head>", f"{_STYLE}\n</head>", 1)
-        page.write_text(text, encoding="utf-8")
-    results = next((folder / "validations").rglob("*.html"))
-    text = _UPWARDS.sub('href="', results.read_text(encoding="utf-8"))
-    (folder / "index.html").write_text(text, encoding="utf-8")
-    for removed in ("static", "validations"):
-        shutil.rmtree(folder / removed, ignore_errors=True)
+def offline(page: str, more: str) -> str:
+    """A page of Data Docs that loads nothing from elsewhere, with `more` at its end."""
+    for pattern in (_REMOTE, _SCRIPT):
+        page = pattern.sub("", page)
+    page = _REMOTE_URL.sub("none", page).replace("</head>", f"{STYLE}\n</head>", 1)
+    return page.replace("</body>", f"{more}\n</body>", 1)

@@ -1,191 +1,242 @@
-"""The two contract steps over the lake: raw records before cleaning, training examples after.
+"""The contract steps over the lake: raw records of each batch, and what is to be trained on.
 
-The contracted folders hold no Data Docs, which carry times and run ids: the same input must give
-the same digest. Docs go to a folder of the run, under the contract's name.
+The contracted folders hold no Data Docs, which carry times: the same input must give the same
+digest. Docs go to a folder of the run, under the contract's name.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data_contracts.check import Checked, Quarantined, check_rows
+from data_contracts.batch import Measures, drop_measures
+from data_contracts.check import check_parts
+from data_contracts.curated_examples import curated_examples_suite
+from data_contracts.docs_index import write_index
+from data_contracts.docs_page import write_docs
+from data_contracts.evaluation_rows import evaluation_rows_suite
+from data_contracts.frame import Outside
+from data_contracts.parts import Part, parts_of
 from data_contracts.raw_records import raw_records_suite
+from data_contracts.rows import Rows
+from data_contracts.storing import store
 from data_contracts.training_examples import training_examples_suite
-from sluice.data.curate import SPLITS, read_split
-from sluice.data.json_lines import write_json_lines
-from sluice.data.record import Record, read_records, write_records
+from data_contracts.verdict import Verdict, explain, verdict_on
+from sluice.data.drift import DriftReport
+from sluice.data.parts import iterate
+from sluice.data.record import Record
 from sluice.data.similarity import folded
-from sluice.data.tokens import record_token_counter, token_counter
-from sluice.errors import BatchError, ContractError
+from sluice.data.tokens import token_counts
+from sluice.errors import ContractError
 from sluice.lake import Lake, file_digest, step_key, write_json
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef
 
-RAW_VERSION = 1
-TRAINING_VERSION = 1
-_ENDINGS = frozenset(".!?…:;)]}\"'”’»。！？）】」』；：~")
+RAW_VERSION = 2
+TRAINING_VERSION = 2
+TRAINED_SIDES = ("train", "validation")
+RECORDS = "records"
 
 
 def raw_contract_step(
-    snapshots: Sequence[DatasetRef], recipe: Recipe, lake: Lake, docs_folder: Path
+    snapshot: DatasetRef, recipe: Recipe, lake: Lake, docs_folder: Path
 ) -> DatasetRef:
-    """Check the rows of all snapshots and combine those that pass into `checked/<digest>`.
+    """Check the rows of one new batch; those that pass go into `checked/<digest>`.
 
-    Leaves `records.parquet`, `quarantined.jsonl` (which, where from, why), `quarantined.parquet`
-    (the rows themselves) and `contract.json`. Data Docs go to `docs_folder/raw_records`.
+    Leaves `records/`, `gone/` (quarantined rows with what they broke) and `contract.json`. Data
+    Docs go to `docs_folder/raw_records/<digest>`, and an index of all batches beside them.
 
     Raises:
-        BatchError: there are no snapshots.
         ContractError: the batch breaks the contract; its Data Docs are written nevertheless.
     """
-    if not snapshots:
-        raise BatchError(
-            "There is no data yet: no file was ingested. Put a .jsonl file into the landing "
-            "folder, or name one with --batch."
-        )
-    docs = docs_folder / "raw_records"
-    inputs = [snapshot.digest for snapshot in snapshots]
-    key = step_key("check-raw", RAW_VERSION, inputs, recipe.contract.model_dump())
+    docs = docs_folder / "raw_records" / snapshot.digest[:12]
+    key = step_key("check-raw", RAW_VERSION, snapshot.digest, _limits(recipe))
     checked = lake.find(key, DatasetRef)
     if checked is not None:
         _bring_docs(lake.manifest(checked), docs)
+        write_index(docs.parent)
         return checked
-    rows = [
-        row
-        for snapshot in snapshots
-        for row in read_records(lake.path(snapshot) / "records.parquet")
-    ]
-    result = check_rows(rows, raw_records_suite(), contract=recipe.contract, docs_folder=docs)
+    parts = parts_of(lake.path(snapshot), [RECORDS])
+    read_at = lake.manifest(snapshot).get("ingested_at")
+    found = check_parts(parts, [raw_records_suite(recipe.contract)], Outside(), read_at=read_at)
+    verdicts = [verdict_on(one, parts, recipe.contract.max_quarantined_share) for one in found]
+    write_docs(verdicts[0], docs)
+    write_index(docs.parent)
+    _stop_if_broken(verdicts, docs_folder)
     with lake.aside() as folder:
-        write_records(folder / "records.parquet", result.kept)
-        _write_verdict(folder, result)
-        make_ref = _dataset(len(result.kept))
-        return lake.commit(folder, "checked", key, make_ref, **_facts(result, docs))
+        kept, gone = store(folder, parts, verdicts, 0)
+        write_json(folder / "contract.json", verdicts[0].summary)
+        facts = _facts(verdicts, gone, docs)
+        return lake.commit(folder, "checked", key, _dataset(kept[RECORDS]), **facts)
 
 
 def training_contract_step(
-    curated: DatasetRef, recipe: Recipe, lake: Lake, tokenizer_json: Path, docs_folder: Path
+    curated: DatasetRef,
+    recipe: Recipe,
+    lake: Lake,
+    tokenizer_json: Path | None,
+    docs_folder: Path,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    drift: DriftReport | None = None,
 ) -> DatasetRef:
-    """Check the three splits of `curated/<digest>` and store what passes in `contracted/<digest>`.
+    """Check the splits of `curated/<digest>`; what passes goes into `contracted/<digest>`.
 
-    Leaves `train.parquet`, `validation.parquet`, `evaluation.parquet`, and the same account of
-    quarantine as the raw step; `rows` counts training rows. Data Docs go to
-    `docs_folder/training_examples`.
+    Three contracts: curated examples and training examples for `train/` and `validation/`, and
+    evaluation rows. Leaves the three splits, `gone/` and `contract.json`; `rows` counts training
+    rows. Data Docs go to folders of `docs_folder` under the contracts' names. `facts` say what
+    earlier steps took out: `rows_in`, and `gone` by reason. Without a tokenizer no tokens are
+    counted.
 
     Raises:
-        ContractError: the batch breaks the contract; its Data Docs are written nevertheless.
+        ContractError: the batch breaks a contract; all Data Docs are written nevertheless.
     """
-    docs = docs_folder / "training_examples"
-    key = _training_key(curated, recipe, tokenizer_json)
+    facts = facts or {}
+    key = _training_key(curated, recipe, tokenizer_json, facts, drift)
     contracted = lake.find(key, DatasetRef)
     if contracted is not None:
-        _bring_docs(lake.manifest(contracted), docs)
+        for name, docs in _docs_of(docs_folder).items():
+            _bring_docs({"data_docs": lake.manifest(contracted)["data_docs_of"][name]}, docs)
         return contracted
-    sides = {name: read_split(lake.path(curated), name) for name in SPLITS}
-    result = check_rows(
-        [row for name in SPLITS for row in sides[name]],
-        training_examples_suite(recipe),
-        contract=recipe.contract,
-        docs_folder=docs,
-        extra=_training_columns(sides, recipe, tokenizer_json),
-    )
-    kept = _without(sides, result.quarantined)
-    _refuse_too_few(kept, recipe, docs)
+    trained = parts_of(lake.path(curated), TRAINED_SIDES)
+    judged = parts_of(lake.path(curated), ["evaluation"])
+    verdicts = _verdicts(lake.path(curated), trained, judged, recipe, tokenizer_json, facts, drift)
+    for verdict in verdicts:
+        write_docs(verdict, docs_folder / verdict.checked.contract)
+    _stop_if_broken(verdicts, docs_folder)
     with lake.aside() as folder:
-        for name in SPLITS:
-            write_records(folder / f"{name}.parquet", kept[name])
-        _write_verdict(folder, result)
-        facts = {**_facts(result, docs), **{name: len(rows) for name, rows in kept.items()}}
-        make_ref = _dataset(len(kept["train"]))
-        return lake.commit(folder, "contracted", key, make_ref, **facts)
+        kept, gone = store(folder, trained, verdicts[:2], 0)
+        others, more = store(folder, judged, verdicts[2:], len(trained))
+        rows = {**kept, **others}
+        _refuse_too_few(rows, recipe, docs_folder)
+        write_json(folder / "contract.json", {v.checked.contract: v.summary for v in verdicts})
+        return lake.commit(
+            folder,
+            "contracted",
+            key,
+            _dataset(rows["train"]),
+            **_facts(verdicts, gone + more, docs_folder / "training_examples"),
+            **rows,
+            data_docs_of={n: str(d.absolute()) for n, d in _docs_of(docs_folder).items()},
+        )
 
 
-def _training_key(curated: DatasetRef, recipe: Recipe, tokenizer_json: Path) -> str:
+def _verdicts(
+    curated: Path,
+    trained: Sequence[Part],
+    judged: Sequence[Part],
+    recipe: Recipe,
+    tokenizer_json: Path | None,
+    facts: Mapping[str, Any],
+    drift: DriftReport | None,
+) -> list[Verdict]:
+    counted = tokenizer_json is not None
+    outside = Outside(
+        _questions(curated / "evaluation"),
+        _token_counter(tokenizer_json, recipe) if tokenizer_json else None,
+    )
+    known: Measures = {**drop_measures(facts), **(drift.to_measures() if drift else {})}
+    suites = [
+        curated_examples_suite(recipe, facts, drift),
+        training_examples_suite(recipe, counted=counted),
+    ]
+    on_trained = check_parts(trained, suites, outside, known)
+    on_judged = check_parts(judged, [evaluation_rows_suite(recipe, counted=counted)], outside)
+    limit = recipe.contract.max_quarantined_share
+    return [
+        *(verdict_on(one, trained, limit) for one in on_trained),
+        *(verdict_on(one, judged, limit) for one in on_judged),
+    ]
+
+
+def _token_counter(tokenizer_json: Path, recipe: Recipe) -> Callable[[list[Record]], list[int]]:
+    prompt = recipe.model.system_prompt
+    return partial(token_counts, tokenizer_json=tokenizer_json, system_prompt=prompt)
+
+
+def _questions(folder: Path) -> frozenset[str]:
+    found: set[str] = set()
+    for table in iterate(folder):
+        found.update(folded(text) for text in Rows(table).question.to_pylist() if text)
+    return frozenset(found)
+
+
+def _training_key(
+    curated: DatasetRef,
+    recipe: Recipe,
+    tokenizer_json: Path | None,
+    facts: Mapping[str, Any],
+    drift: DriftReport | None,
+) -> str:
     return step_key(
         "check-training",
         TRAINING_VERSION,
         curated.digest,
-        recipe.contract.model_dump(),
+        _limits(recipe),
         recipe.cleaning.model_dump(mode="json"),
+        recipe.duplicates.exact,
         recipe.model.system_prompt,
-        file_digest(tokenizer_json),
+        file_digest(tokenizer_json) if tokenizer_json else None,
+        drop_measures(facts),
+        [recipe.drift.model_dump(mode="json"), drift.to_json()] if drift else None,
     )
+
+
+def _limits(recipe: Recipe) -> dict[str, Any]:
+    return recipe.contract.model_dump(mode="json")
 
 
 def _dataset(rows: int) -> Callable[[str, str], DatasetRef]:
     return lambda uri, digest: DatasetRef(uri, digest, rows)
 
 
-def _training_columns(
-    sides: dict[str, list[Record]], recipe: Recipe, tokenizer_json: Path
-) -> dict[str, list[Any]]:
-    count = record_token_counter(token_counter(tokenizer_json), recipe.model.system_prompt)
-    judged = {folded(row.question) for row in sides["evaluation"]}
-    rows = [(name, row) for name in SPLITS for row in sides[name]]
-    return {
-        "split": [name for name, _ in rows],
-        "tokens": [count(row) for _, row in rows],
-        "in_train": [int(name == "train") for name, _ in rows],
-        "in_evaluation": [int(name == "evaluation") for name, _ in rows],
-        "question_in_evaluation": [
-            int(name != "evaluation" and folded(row.question) in judged) for name, row in rows
-        ],
-        "open_ending": [int(row.answer[-1:] not in _ENDINGS) for _, row in rows],
+def _docs_of(docs_folder: Path) -> dict[str, Path]:
+    names = ("curated_examples", "training_examples", "evaluation_rows")
+    return {name: docs_folder / name for name in names}
+
+
+def _stop_if_broken(verdicts: Sequence[Verdict], docs_folder: Path) -> None:
+    reasons = explain(verdicts, docs_folder)
+    if reasons is not None:
+        raise ContractError(reasons)
+
+
+def _refuse_too_few(rows: Mapping[str, int], recipe: Recipe, docs_folder: Path) -> None:
+    """The suites counted rows before quarantine; this counts those that are left after it."""
+    wanted = {
+        "train": ("training_examples", recipe.contract.min_rows),
+        "evaluation": ("evaluation_rows", 1),
     }
-
-
-def _without(
-    sides: dict[str, list[Record]], quarantined: Sequence[Quarantined]
-) -> dict[str, list[Record]]:
-    away = {row.position for row in quarantined}
-    kept: dict[str, list[Record]] = {}
-    start = 0
-    for name in SPLITS:
-        rows = sides[name]
-        kept[name] = [row for i, row in enumerate(rows, start) if i not in away]
-        start += len(rows)
-    return kept
-
-
-def _refuse_too_few(kept: dict[str, list[Record]], recipe: Recipe, docs: Path) -> None:
-    """The suite counted rows before quarantine; this counts those that are left after it."""
-    wanted = {"train": recipe.contract.min_rows, "evaluation": 1}
-    for name, minimum in wanted.items():
-        if len(kept[name]) < minimum:
+    for side, (contract, minimum) in wanted.items():
+        if rows[side] < minimum:
             raise ContractError(
-                f"training_examples: {len(kept[name])} {name} rows are left after quarantine, and "
-                f"at least {minimum} are needed. Nothing was trained. All results: "
-                f"{docs / 'index.html'}. Bring more rows, or lower contract.min_rows on purpose."
+                f"{contract}: {rows[side]} {side} rows are left after quarantine, and at least "
+                f"{minimum} are needed. Nothing was trained. All results: "
+                f"{docs_folder / contract / 'index.html'}. Bring more rows, or lower "
+                "contract.min_rows on purpose."
             )
 
 
-def _write_verdict(folder: Path, result: Checked) -> None:
-    write_json_lines(
-        folder / "quarantined.jsonl",
-        (
-            {
-                "id": row.record.id,
-                "source": row.record.source,
-                "line": row.record.line,
-                "expectation": row.expectations[0],  # the reason under which the row is counted
-                "all_expectations": list(row.expectations),
-            }
-            for row in result.quarantined
-        ),
-    )
-    write_records(folder / "quarantined.parquet", (row.record for row in result.quarantined))
-    write_json(folder / "contract.json", result.summary)
+def _facts(verdicts: Sequence[Verdict], gone: Counter[str], docs: Path) -> dict[str, Any]:
+    summaries = {verdict.checked.contract: verdict.summary for verdict in verdicts}
+    rows = {v.checked.contract: v.checked.rows for v in verdicts}
+    rows.pop("curated_examples", None)  # the same rows as the training examples
+    quarantined = sum(gone.values())
+    return {
+        "rows": sum(rows.values()),
+        "kept": sum(rows.values()) - quarantined,
+        "quarantined": quarantined,
+        "gone": dict(sorted(gone.items())),
+        "warnings": sum(summary["warnings"] for summary in summaries.values()),
+        "data_docs": str(docs.absolute()),
+    }
 
 
-def _facts(result: Checked, docs: Path) -> dict[str, Any]:
-    names = ("rows", "kept", "quarantined", "warnings")
-    return {**{name: result.summary[name] for name in names}, "data_docs": str(docs.absolute())}
-
-
-def _bring_docs(facts: dict[str, Any], docs: Path) -> None:
+def _bring_docs(facts: Mapping[str, Any], docs: Path) -> None:
     """A step that was done before wrote its Data Docs to another run's folder: copy them."""
     earlier = Path(facts["data_docs"])
     if earlier.is_dir() and earlier != docs.absolute():

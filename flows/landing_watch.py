@@ -22,6 +22,7 @@ from sluice.errors import SluiceError
 from sluice.home import Home
 from sluice.lake import digest_of, file_digest
 from sluice.quiet import turn_telemetry_off
+from sluice.recipe import Recipe
 from sluice.recipe_file import load_recipe
 
 log = logging.getLogger("sluice.landing")
@@ -91,16 +92,14 @@ def watch(recipe_path: Path) -> None:
     log.info("watching %s", landing)
     while True:
         try:
-            _look(landing, home, settling, f"retrain/{recipe.model.name}", started)
+            _look(recipe, home, settling, started)
         except Exception:  # a watcher that dies of a passing fault watches nothing
             log.exception("could not look at %s or start a run; trying again", landing)
         time.sleep(recipe.schedule.poll_seconds)
 
 
-def _look(
-    landing: Path, home: Home, settling: Settling, deployment: str, started: set[str]
-) -> None:
-    files = unseen_files(landing, home.lake)
+def _look(recipe: Recipe, home: Home, settling: Settling, started: set[str]) -> None:
+    files = unseen_files(recipe.data.landing or home.landing, home.lake, recipe.data)
     settled = settling.settled(files)
     if not files or len(settled) < len(files):
         return  # wait for all: files that arrive together belong to one retrain
@@ -108,7 +107,7 @@ def _look(
         refuse_second_run(home)
     except SluiceError:
         return  # a run in a terminal is under way; this one's turn comes when it has ended
-    run = start_retrain(deployment, settled)
+    run = start_retrain(f"retrain/{recipe.model.name}", settled)
     if run not in started:
         started.add(run)
         log.info("started %s for %s", run, ", ".join(path.name for path in settled))

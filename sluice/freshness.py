@@ -3,31 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sluice.data.ingest import is_ingested, snapshots, unseen_files
+from sluice.data.intake.gateway_log import REQUESTS_FOLDER
+from sluice.data.intake.live import live_batches
+from sluice.data.intake.news import Shelves, is_ingested, may_have_news
 from sluice.home import Home
 from sluice.lake import digest_of, file_digest
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef
 from sluice.registry.approvals import Approvals
-from sluice.run_record import RunRecord, concluded, read_records
+from sluice.run_record import RunRecord, concluded, newest_concluded, read_records
 from sluice.serving.pointer import read_pointer
 
-# These sections decide when and where a model is served, not which model it is.
-NOT_JUDGED = {"approval", "serving", "schedule"}
+# These sections decide when and where a model is served, or where the work is done, not which
+# model it is.
+NOT_JUDGED = frozenset({"approval", "serving", "schedule", "compute"})
+# What these keys decide is in the batches, which count by their content; the paths of held-out
+# files do not count either, but their bytes do.
+IN_THE_BATCHES = frozenset(
+    {
+        *("landing", "sources", "window", "max_line_bytes", "max_nesting"),
+        *("max_decompressed_bytes", "max_reject_share", "evaluation", "guards"),
+    }
+)
+# Sections whose change has work done again that was done before, and what that work is.
+DONE_AGAIN = {
+    "cleaning": ("the cleaning rules", "{batches} cleaned again"),
+    "privacy": ("the treatment of private data", "{batches} cleaned again"),
+    "contract": ("the limits of the contracts", "{batches} checked again"),
+    "duplicates": ("the treatment of duplicates", "all rows are compared again"),
+    "poisoning": ("the guards against poisoning", "all rows are compared again"),
+    "augmentation": ("the augmentation", "the training rows are made again"),
+    "data": ("`data`", "the rows are divided again"),
+    "held_out": ("the held-out rows", "all rows are compared with them again"),
+    "drift": ("the limits of drift", "drift is judged again"),
+    "model": ("the model", "a new one is trained"),
+    "training": ("the training", "a new model is trained"),
+    "evaluation": ("the way of scoring", "the models are scored again"),
+    "gate": ("the gate's rules", "the verdict is given again"),
+}
 
 
 def run_key(recipe: Recipe, found: Sequence[DatasetRef]) -> str:
-    """Digest of all that decides a run's verdict: batches, evaluation rows, and recipe."""
-    held_out = recipe.data.evaluation
-    return digest_of(
-        [
-            sorted(ref.digest for ref in found),
-            file_digest(held_out) if held_out and held_out.exists() else None,
-            recipe.model_dump(mode="json", exclude=NOT_JUDGED),
-        ]
-    )
+    """Digest of all that decides a run's verdict: live batches, held-out rows, and recipe."""
+    return digest_of([sorted(ref.digest for ref in found), _judged(recipe), _held_out(recipe)])
+
+
+def section_digests(recipe: Recipe) -> dict[str, str]:
+    """The digest of each part of a recipe that decides a verdict; a run's record keeps them.
+
+    `held_out` stands for the bytes of the evaluation file and the guards.
+    """
+    digests = {name: digest_of(values) for name, values in _judged(recipe).items()}
+    return {**digests, "held_out": digest_of(_held_out(recipe))}
+
+
+def what_changed(home: Home, recipe: Recipe, key: str) -> str | None:
+    """What the recipe has another way than the last run that judged, and what that has done again.
+
+    None if nothing has, if that run had the same key, or if there was none.
+    """
+    before = newest_concluded(read_records(home.runs))
+    if before is None or before.key == key or not before.sections:
+        return None
+    now = section_digests(recipe)
+    changed = [name for name in DONE_AGAIN if now.get(name) != before.sections.get(name)]
+    if not changed:
+        return None
+    count = len(live_batches(home.lake, recipe.data, datetime.now(UTC)))
+    batches = f"all {count} batches are" if count != 1 else "the one batch is"
+    told = [
+        f"{what} changed since run {before.run_id}, so {done.format(batches=batches)}"
+        for what, done in (DONE_AGAIN[name] for name in changed)
+    ]
+    return "; ".join(told)
+
+
+def shelves_of(home: Home, recipe: Recipe) -> Shelves:
+    """Where the landing folder and the gateway's log of requests are."""
+    return Shelves(recipe.data.landing or home.landing, home.serving / REQUESTS_FOLDER)
 
 
 def reason_to_skip(home: Home, key: str, batches: int) -> str | None:
@@ -41,6 +98,31 @@ def reason_to_skip(home: Home, key: str, batches: int) -> str | None:
     )
 
 
+def nothing_new(home: Home, recipe: Recipe, batch: Sequence[Path] | None) -> str | None:
+    """Why a run would be skipped, told in a moment and without starting anything; or None.
+
+    None also where a moment does not tell: of a source that is a query, for one.
+    """
+    if batch:
+        if any(not is_ingested(path, home.lake, recipe.data) for path in batch):
+            return None
+    elif may_have_news(home.lake, recipe.data, shelves_of(home, recipe)):
+        return None
+    found = live_batches(home.lake, recipe.data, datetime.now(UTC))
+    return reason_to_skip(home, run_key(recipe, found), len(found)) if found else None
+
+
+def _judged(recipe: Recipe) -> dict[str, Any]:
+    sections = recipe.model_dump(mode="json", exclude=set(NOT_JUDGED))
+    data = {k: v for k, v in sections["data"].items() if k not in IN_THE_BATCHES}
+    return {**sections, "data": data}
+
+
+def _held_out(recipe: Recipe) -> list[str | None]:
+    files = (recipe.data.evaluation, *recipe.data.guards)
+    return [file_digest(path) if path and path.exists() else None for path in files]
+
+
 def _champion_has_changed(home: Home, before: RunRecord) -> bool:
     """Whether that run's candidate still waits, but for a comparison with another champion.
 
@@ -52,12 +134,3 @@ def _champion_has_changed(home: Home, before: RunRecord) -> bool:
         return False
     served = read_pointer(home.serving).current
     return (served.version if served else None) not in (approval.replaces, approval.version)
-
-
-def nothing_new(home: Home, recipe: Recipe, batch: Sequence[Path] | None) -> str | None:
-    """Why a run would be skipped, told in a moment and without starting anything; or None."""
-    files = batch or unseen_files(recipe.data.landing or home.landing, home.lake)
-    if any(not is_ingested(path, home.lake) for path in files):
-        return None
-    found = snapshots(home.lake)
-    return reason_to_skip(home, run_key(recipe, found), len(found)) if found else None

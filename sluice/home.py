@@ -31,6 +31,11 @@ class Home:
         return self.root / "landing"
 
     @property
+    def released(self) -> Path:
+        """Rows that a person sent back from quarantine; always a source."""
+        return self.root / "released"
+
+    @property
     def runs(self) -> Path:
         """One JSON record for each run: its outcome and its steps."""
         return self.root / "runs"

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from sluice.errors import RecipeError
-from sluice.recipe import BetterRule, LimitRule, NotWorseRule, Recipe
+from sluice.recipe import BetterRule, LimitRule, NotWorseRule, Recipe, SourceSection
 
 Loc = tuple[int | str, ...]
 RULES: dict[str, type[BaseModel]] = {
@@ -170,13 +170,26 @@ def _line_number(tree: yaml.Node | None, loc: Loc) -> int:
 
 def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     data = recipe.data
-    update = {
+    update: dict[str, Any] = {
         name: (folder / value.expanduser()).resolve()
         for name in ("landing", "evaluation")
         if (value := getattr(data, name)) is not None
     }
+    update["guards"] = tuple((folder / path.expanduser()).resolve() for path in data.guards)
+    update["sources"] = tuple(_absolute_source(source, folder) for source in data.sources)
     base = folder / recipe.model.base
     model = recipe.model
     if recipe.model.base.startswith((".", "/")) and base.is_dir():
         model = model.model_copy(update={"base": str(base.resolve())})
     return recipe.model_copy(update={"data": data.model_copy(update=update), "model": model})
+
+
+def _absolute_source(source: SourceSection, folder: Path) -> SourceSection:
+    # What `uri` or `dataset` holds may also be an address, or the id of a data set on a hub.
+    if source.uri is not None and "://" not in source.uri and "::" not in source.uri:
+        uri = (folder / Path(source.uri).expanduser()).absolute()
+        return source.model_copy(update={"uri": str(uri)})
+    found = folder / Path(source.dataset or "").expanduser()
+    if source.dataset is not None and found.is_dir():
+        return source.model_copy(update={"dataset": str(found.resolve())})
+    return source

@@ -54,9 +54,9 @@ class Step:
 class RunRecord:
     """What a run did.
 
-    `key` is the digest of all that decides its verdict; times are UTC, ISO 8601. `process_born` is
-    when its process started, in seconds since 1970: a process id that was given out again is told
-    apart by it.
+    `key` is the digest of all that decides its verdict, and `sections` has the digests of the
+    recipe's sections; times are UTC, ISO 8601. `process_born` is when its process started, in
+    seconds since 1970: a process id that was given out again is told apart by it.
     """
 
     run_id: str
@@ -74,6 +74,7 @@ class RunRecord:
     evidence_digest: str | None = None
     steps: tuple[Step, ...] = ()
     links: dict[str, str] = field(default_factory=dict[str, str])
+    sections: dict[str, str] = field(default_factory=dict[str, str])
     process_id: int = 0
     process_born: float = 0.0
 
@@ -123,6 +124,11 @@ def _from_json(fields: dict[str, Any]) -> RunRecord:
 def concluded(records: Iterable[RunRecord], key: str) -> RunRecord | None:
     """The newest run that judged exactly the same data, recipe and evaluation rows, if any did."""
     return next((r for r in records if r.key == key and r.outcome in CONCLUDED), None)
+
+
+def newest_concluded(records: Iterable[RunRecord]) -> RunRecord | None:
+    """The newest run that judged anything, of records that come newest first."""
+    return next((r for r in records if r.outcome in CONCLUDED), None)
 
 
 def find_record(runs: Path, run_id: str) -> RunRecord | None:

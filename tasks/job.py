@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from data_contracts.preparation import Preparation
 from sluice.child_process import Event
 from sluice.errors import SluiceError
 from sluice.home import Home, cache_dir
 from sluice.lake import Lake
 from sluice.recipe import Recipe
+from sluice.refs import DatasetRef
 from sluice.registry_location import tracking_uri
 from sluice.run_record import RunRecord, find_record
+from sluice.trail_record import note_trail
+from sluice.training.base_model import resolve_base
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,6 +58,19 @@ class Job:
         """Data Docs and other pages that belong to this run."""
         return self.home.runs / self.run_id / "data_docs"
 
+    @cached_property
+    def preparation(self) -> Preparation:
+        """The data steps, as this recipe asks for them."""
+        model = self.recipe.model
+        base = resolve_base(model.base, model.revision, self.cache)
+        return Preparation(
+            self.recipe,
+            self.recipe_path.parent,
+            self.lake,
+            self.docs_folder,
+            base.folder / "tokenizer.json",
+        )
+
     @property
     def record(self) -> RunRecord:
         """The run's record as it is now.
@@ -84,6 +101,10 @@ class Job:
     def progress_file(self) -> Path:
         """Events of training and evaluation, one JSON per line, while the run goes on."""
         return self.home.runs / self.run_id / "progress.jsonl"
+
+    def note_trail(self, step: str, refs: Iterable[DatasetRef]) -> None:
+        """Remember which data sets a step made."""
+        note_trail(self.home.runs, self.run_id, step, refs)
 
     def note(self, step: str, seconds: float, detail: str) -> None:
         """Add a finished step to the record."""

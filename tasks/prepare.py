@@ -1,58 +1,67 @@
-"""Check, clean and split: from batches to a data set that may be trained on."""
+"""Check, clean, compare and split: from batches to a data set that may be trained on."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from data_contracts.steps import raw_contract_step, training_contract_step
-from sluice.data.curate import clean_step, split_step
 from sluice.data.funnel import Trail, funnel
 from sluice.refs import DatasetRef
-from sluice.training.base_model import resolve_base
 from tasks.artifacts import publish_funnel
 from tasks.job import Job, job_task
 
-
-def _tokenizer(job: Job) -> Path:
-    model = job.recipe.model
-    return resolve_base(model.base, model.revision, job.cache).folder / "tokenizer.json"
+Batches = tuple[DatasetRef, ...]
 
 
 def _rows(ref: DatasetRef) -> str:
     return f"{ref.rows} rows"
 
 
-@job_task("check raw records", _rows)
-def check_raw(job: Job, snapshots: tuple[DatasetRef, ...]) -> DatasetRef:
-    """The contract of raw records; what breaks it is quarantined, or stops the run."""
-    return raw_contract_step(snapshots, job.recipe, job.lake, job.docs_folder)
+def _batches(refs: Batches) -> str:
+    return f"{sum(ref.rows for ref in refs)} rows in {len(refs)} batches"
 
 
-@job_task("clean", _rows)
-def clean(job: Job, checked: DatasetRef) -> DatasetRef:
-    """Repair and drop single rows, each drop with a reason."""
-    return clean_step(checked, job.recipe, job.lake, _tokenizer(job))
+@job_task("check raw records", _batches)
+def check_raw(job: Job, snapshots: Batches) -> Batches:
+    """The contract of raw records, batch by batch; what breaks it is quarantined, or stops it."""
+    checked = job.preparation.check_raw(snapshots)
+    job.note_trail("checked", checked)
+    return checked
+
+
+@job_task("clean", _batches)
+def clean(job: Job, checked: Batches) -> Batches:
+    """Repair and drop single rows, each drop with a reason; a batch that was cleaned is reused."""
+    cleaned = job.preparation.clean(checked)
+    job.note_trail("cleaned", cleaned)
+    return cleaned
+
+
+@job_task("compare", _rows)
+def compare(job: Job, cleaned: Batches) -> DatasetRef:
+    """Remove copies, contradictions, and whatever resembles a held-out row."""
+    compared = job.preparation.compare(cleaned)
+    job.note_trail("compared", [compared])
+    return compared
 
 
 @job_task("split", _rows)
-def split(job: Job, cleaned: DatasetRef) -> DatasetRef:
-    """Keep evaluation rows, and all that resembles them, away from training."""
-    folder = job.recipe_path.parent
-    return split_step(cleaned, job.recipe, folder, job.lake, _tokenizer(job))
+def split(job: Job, compared: DatasetRef) -> DatasetRef:
+    """Keep evaluation rows apart from those that train."""
+    curated = job.preparation.split(compared)
+    job.note_trail("curated", [curated])
+    return curated
 
 
 @job_task("check training examples", lambda trail: f"{trail.contracted.rows} rows to train on")
 def check_training(
     job: Job,
-    snapshots: tuple[DatasetRef, ...],
-    checked: DatasetRef,
-    cleaned: DatasetRef,
+    snapshots: Batches,
+    checked: Batches,
+    cleaned: Batches,
+    compared: DatasetRef,
     curated: DatasetRef,
 ) -> Trail:
     """The contract of training examples; returns the trail of data sets that led here."""
-    contracted = training_contract_step(
-        curated, job.recipe, job.lake, _tokenizer(job), job.docs_folder
-    )
-    trail = Trail(tuple(snapshots), checked, cleaned, curated, contracted)
+    contracted = job.preparation.check_training(curated)
+    job.note_trail("contracted", [contracted])
+    trail = Trail(tuple(snapshots), checked, cleaned, compared, curated, contracted)
     publish_funnel(job, funnel(trail, job.lake))
     return trail

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sluice.data.json_lines import read_json_lines
 from sluice.lake import Lake
 from sluice.refs import DatasetRef
 
@@ -22,11 +22,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """The data sets of one run, in the order in which they were made."""
+    """The data sets of one run, in the order in which they were made; batch by batch at first."""
 
     snapshots: tuple[DatasetRef, ...]
-    checked: DatasetRef
-    cleaned: DatasetRef
+    checked: tuple[DatasetRef, ...]
+    cleaned: tuple[DatasetRef, ...]
+    compared: DatasetRef
     curated: DatasetRef
     contracted: DatasetRef
 
@@ -34,41 +35,45 @@ class Trail:
 def funnel(trail: Trail, lake: Lake) -> tuple[Stage, ...]:
     """The stages from the lines of the files down to the rows that were trained on."""
     raw = [lake.manifest(ref) for ref in trail.snapshots]
-    cleaned, curated = lake.manifest(trail.cleaned), lake.manifest(trail.curated)
-    contracted = lake.manifest(trail.contracted)
-    rejects = Counter[str]()
-    for manifest in raw:
-        rejects.update(manifest["rejects"])
+    curated, contracted = lake.manifest(trail.curated), lake.manifest(trail.contracted)
     return (
         Stage("lines read", sum(m["lines"] for m in raw)),
-        Stage("readable rows", sum(ref.rows for ref in trail.snapshots), _pairs(rejects)),
-        Stage("raw contract", trail.checked.rows, _pairs(_quarantined(trail.checked, lake))),
-        Stage("cleaned", trail.cleaned.rows, _pairs(cleaned["dropped"])),
+        Stage("readable rows", _rows(trail.snapshots), _added(m["rejects"] for m in raw)),
+        Stage("raw contract", _rows(trail.checked), _gone(trail.checked, lake)),
+        Stage("cleaned", _rows(trail.cleaned), _gone(trail.cleaned, lake)),
+        Stage("compared", trail.compared.rows, _gone([trail.compared], lake)),
         Stage(
             "not in evaluation",
             curated["train"] + curated["validation"],
-            _pairs({**curated["removed"], **_to_evaluation(trail, curated)}),
+            _added([curated["gone"], {"chosen_for_evaluation": curated["chosen"]}]),
         ),
         Stage(
             "training contract",
             contracted["train"] + contracted["validation"],
-            _pairs(_quarantined(trail.contracted, lake)),
+            _gone([trail.contracted], lake),
         ),
-        Stage("trained on", contracted["train"], _pairs({"validation": contracted["validation"]})),
+        Stage(
+            "trained on", contracted["train"], _added([{"validation": contracted["validation"]}])
+        ),
     )
 
 
-def _to_evaluation(trail: Trail, curated: dict[str, Any]) -> dict[str, int]:
-    """Incoming rows that a stable hash chose for evaluation."""
-    removed = sum(curated["removed"].values())
-    chosen = trail.cleaned.rows - curated["train"] - curated["validation"] - removed
-    return {"chosen_for_evaluation": chosen}
+def gone_reasons(refs: Iterable[DatasetRef], lake: Lake) -> dict[str, int]:
+    """Why rows left these data sets, and how many for each reason."""
+    return dict(_gone(refs, lake))
 
 
-def _quarantined(ref: DatasetRef, lake: Lake) -> Counter[str]:
-    rows = read_json_lines(lake.path(ref) / "quarantined.jsonl")
-    return Counter(str(row.get("expectation", "contract")) for row in rows)
+def _rows(refs: Iterable[DatasetRef]) -> int:
+    return sum(ref.rows for ref in refs)
 
 
-def _pairs(counts: dict[str, int] | Counter[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted((reason, rows) for reason, rows in counts.items() if rows))
+def _gone(refs: Iterable[DatasetRef], lake: Lake) -> tuple[tuple[str, int], ...]:
+    manifests: list[dict[str, Any]] = [lake.manifest(ref) for ref in refs]
+    return _added(manifest["gone"] for manifest in manifests)
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> tuple[tuple[str, int], ...]:
+    total = Counter[str]()
+    for part in counts:
+        total.update(part)
+    return tuple(sorted((reason, rows) for reason, rows in total.items() if rows))

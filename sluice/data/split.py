@@ -1,115 +1,57 @@
-"""Split: which rows train, which only measure, and which may not train because they would copy.
+"""Split: which rows train, which only measure, and which are kept away to be judged by.
 
 Membership follows from a hash of the question alone, so a row never moves between training and
-evaluation when more months arrive; a row may only be removed, when a later evaluation row is
-nearly the same.
+evaluation when more months arrive.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import numpy as np
 
 from sluice.data.record import Record
-from sluice.data.similarity import NearIndex, folded, tokens_of
+from sluice.data.similarity import folded
 from sluice.recipe import DataSection
 
-# Shorter answers are phrases that everyone uses ("You're welcome!", "不客气"): that they are equal
-# says nothing about copying. Their rows are still compared by question.
-MIN_ANSWER_TOKENS = 6
-
-NEAR_QUESTION = "near_evaluation_question"
-NEAR_ANSWER = "near_evaluation_answer"
+TRAIN, VALIDATION, CHOSEN, RESERVE = "train", "validation", "chosen", "reserve"
+RESERVED = "evaluation_reserve"
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """A row taken out of training, the evaluation row it resembles, and how much (0 to 1)."""
-
-    record: Record
-    reason: str
-    evaluation_id: str
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Every incoming row is in one of the four; `evaluation` starts with the held-out rows."""
-
-    train: tuple[Record, ...]
-    validation: tuple[Record, ...]
-    evaluation: tuple[Record, ...]
-    removed: tuple[Removed, ...]
-
-
-def split_records(
-    records: Sequence[Record], evaluation_rows: Sequence[Record], section: DataSection
-) -> Split:
-    """Split incoming rows, given the rows of the held-out file, which are all kept for evaluation.
-
-    Incoming rows are ordered by source, then line, whatever order they come in.
-    """
-    ordered = sorted(records, key=lambda r: (r.source, r.line, r.id))
-    fresh, copies_of_file = _apart_from(ordered, evaluation_rows, section.near_duplicate)
-    chosen = [r for r in fresh if _share("evaluation", r) < section.evaluation_share]
-    rest = [r for r in fresh if _share("evaluation", r) >= section.evaluation_share]
-    rest, copies_of_chosen = _apart_from(rest, chosen, section.near_duplicate)
-    return Split(
-        train=tuple(r for r in rest if _share("validation", r) >= section.validation_share),
-        validation=tuple(r for r in rest if _share("validation", r) < section.validation_share),
-        evaluation=(*evaluation_rows, *chosen),
-        removed=tuple(
-            sorted(
-                [*copies_of_file, *copies_of_chosen],
-                key=lambda gone: (gone.record.source, gone.record.line, gone.record.id),
-            )
-        ),
-    )
-
-
-def _share(purpose: str, record: Record) -> float:
+def share(purpose: str, question: str) -> float:
     """A number in [0, 1) that depends on the purpose and the question's text, and on nothing else.
 
     Equal questions get equal numbers, so two answers to one question land on the same side.
     """
-    digest = hashlib.sha256(f"{purpose}\n{folded(record.question)}".encode()).digest()
+    digest = hashlib.sha256(f"{purpose}\n{folded(question)}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def _apart_from(
-    records: Sequence[Record], evaluation: Sequence[Record], threshold: float
-) -> tuple[list[Record], list[Removed]]:
-    """The rows that copy no evaluation row, and those that do."""
-    questions = _Texts(evaluation, [r.question for r in evaluation], threshold)
-    answers = _Texts(evaluation, [r.answer for r in evaluation], threshold)
-    kept: list[Record] = []
-    removed: list[Removed] = []
-    for record in records:
-        if twin := questions.twin_of(record.question):
-            removed.append(Removed(record, NEAR_QUESTION, *twin))
-        elif _is_specific(record.answer) and (twin := answers.twin_of(record.answer)):
-            removed.append(Removed(record, NEAR_ANSWER, *twin))
-        else:
-            kept.append(record)
-    return kept, removed
+def evaluation_shares(records: Sequence[Record], section: DataSection) -> list[float]:
+    """The numbers below `evaluation_share` among those of the rows."""
+    if section.evaluation_share == 0:
+        return []
+    found = (share("evaluation", record.question) for record in records)
+    return [number for number in found if number < section.evaluation_share]
 
 
-def _is_specific(answer: str) -> bool:
-    return len(tokens_of(answer)) >= MIN_ANSWER_TOKENS
+def highest_chosen(shares: Sequence[float], section: DataSection) -> float:
+    """The number up to which a row is judged by; those above it stay in reserve.
+
+    The reserve is never trained on, so that a row which is judged by one month cannot be trained
+    on in the next.
+    """
+    lowest = np.sort(np.asarray(shares))[: section.max_evaluation_rows]
+    return float(lowest[-1]) if len(lowest) else -1.0
 
 
-class _Texts:
-    """One text of each evaluation row, to be compared exactly and by similarity."""
-
-    def __init__(self, rows: Sequence[Record], texts: list[str], threshold: float) -> None:
-        self._rows = rows
-        # Texts without any token ("???") have no shingles: equality is all there is to compare.
-        self._equal = {folded(text): i for i, text in reversed(list(enumerate(texts)))}
-        self._near = NearIndex(texts, threshold)
-
-    def twin_of(self, text: str) -> tuple[str, float] | None:
-        """Id of the most similar evaluation row and the similarity; None if none is near."""
-        equal = self._equal.get(folded(text))
-        found = self._near.nearest(text) if equal is None else (equal, 1.0)
-        return None if found is None else (self._rows[found[0]].id, round(found[1], 4))
+def side_of(record: Record, section: DataSection, highest: float) -> str:
+    """`train`, `validation`, `chosen` (for evaluation) or `reserve`."""
+    if section.evaluation_share:
+        number = share("evaluation", record.question)
+        if number < section.evaluation_share:
+            return CHOSEN if number <= highest else RESERVE
+    if share("validation", record.question) < section.validation_share:
+        return VALIDATION
+    return TRAIN

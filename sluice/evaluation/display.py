@@ -8,6 +8,8 @@ from collections.abc import Callable
 from sluice.recipe import LOWER_IS_BETTER
 
 NAMES = {
+    "label_accuracy": "Label accuracy",
+    "macro_f1": "Macro-F1",
     "bleu": "BLEU",
     "rouge_1": "ROUGE-1",
     "rouge_2": "ROUGE-2",
@@ -16,7 +18,7 @@ NAMES = {
     "empty_rate": "Empty answers",
     "cut_off_rate": "Cut-off answers",
 }
-RATES = frozenset({"empty_rate", "cut_off_rate"})
+RATES = frozenset({"label_accuracy", "macro_f1", "empty_rate", "cut_off_rate"})
 MINUS = "\N{MINUS SIGN}"
 PERCENT = "\N{NO-BREAK SPACE}%"
 POINTS = "\N{NO-BREAK SPACE}pp"

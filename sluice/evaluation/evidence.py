@@ -33,7 +33,7 @@ from sluice.training.artifact import ADAPTER, TOKENIZER, TrainedModel
 from sluice.training.base_model import BaseModel
 from sluice.training.train import history_file
 
-CODE = 1  # raise it when the same models and rows would get other scores
+CODE = 2  # raise it when the same models and rows would get other scores
 MODULE = "sluice.evaluation.worker"
 TIMEOUT_SECONDS = 24 * 3600.0
 
@@ -139,7 +139,7 @@ def _request(
         language=recipe.model.language,
         system_prompt=recipe.model.system_prompt,
         models=tuple(models),
-        rows=str(lake.path(trail.contracted) / "evaluation.parquet"),
+        rows=str(lake.path(trail.contracted) / "evaluation"),
         max_new_tokens=recipe.evaluation.max_new_tokens,
         batch_size=recipe.evaluation.batch_size,
         out=str(out),

@@ -14,7 +14,7 @@ from sluice.evaluation.display import (
 )
 from sluice.evaluation.report import Report, headline
 from sluice.evaluation.samples import Sample
-from sluice.evaluation.score_table import METRICS, MODELS, Scores
+from sluice.evaluation.score_table import MODELS, Scores
 from sluice.evaluation.verdict import RuleLine, Verdict
 
 SAMPLES = 3
@@ -58,15 +58,17 @@ def _rules(lines: tuple[RuleLine, ...]) -> str:
 def _scores(scores: Scores) -> str:
     models = [model for model in MODELS if model in scores.models]
     baseline = next(model for model in reversed(models) if model in scores.differences)
-    names = {m: f"{name_of(m)} {'↓' if good_direction(m) == 'lower' else '↑'}" for m in METRICS}
+    names = {
+        m: f"{name_of(m)} {'↓' if good_direction(m) == 'lower' else '↑'}" for m in scores.metrics
+    }
     points = _table(
         ("", *(model.capitalize() for model in models)),
-        [(names[m], *(_score(scores, model, m) for model in models)) for m in METRICS],
+        [(names[m], *(_score(scores, model, m) for model in models)) for m in scores.metrics],
     )
     level = level_text(scores.confidence)
     differences = _table(
         (f"Candidate − {baseline}", "", f"{level} interval"),
-        [(names[m], *_difference(scores, baseline, m)) for m in METRICS],
+        [(names[m], *_difference(scores, baseline, m)) for m in scores.metrics],
     )
     note = f"{scores.rows} held-out rows; paired bootstrap, {scores.resamples} resamples."
     return f"{points}\n\n{differences}\n\n{note}"

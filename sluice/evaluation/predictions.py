@@ -24,6 +24,7 @@ SCHEMA: Any = pa_any.schema(
         ("cut_off", pa_any.bool_()),
         ("nll", pa_any.float64()),
         ("tokens", pa_any.int64()),
+        ("label", pa_any.string()),
     ]
 )
 
@@ -34,7 +35,7 @@ class Prediction:
 
     `answer_tokens` were generated (the stop token is not counted); `cut_off` means that the limit
     came before a stop token. `nll` is the negative log-likelihood, in nats, of the `tokens` of the
-    reference answer with its end-of-turn token.
+    reference answer with its end-of-turn token. `label` is set where the reference answer is one.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Prediction:
     cut_off: bool
     nll: float
     tokens: int
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

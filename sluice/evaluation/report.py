@@ -22,7 +22,7 @@ from sluice.evaluation.display import (
     score_text,
 )
 from sluice.evaluation.samples import Sample
-from sluice.evaluation.score_table import METRICS, MODELS, Scores
+from sluice.evaluation.score_table import MODELS, Scores
 from sluice.evaluation.verdict import RuleLine, Verdict
 from sluice.recipe import LOWER_IS_BETTER
 
@@ -67,7 +67,7 @@ def render_report(report: Report) -> str:
         level=level_text(scores.confidence),
         models=models,
         others=[model for model in reversed(models) if model in scores.differences],
-        rows=[_score_row(scores, metric, models) for metric in METRICS],
+        rows=[_score_row(scores, metric, models) for metric in scores.metrics],
         loss=loss_chart(report.train_loss, report.validation_loss),
         most_rows=max([stage.rows for stage in report.funnel], default=0) or 1,
         links=[link for link in report.links if link[1].startswith(("http://", "https://"))],

@@ -11,7 +11,10 @@ from sluice.evaluation.tokens import Language
 
 ModelName = Literal["base", "champion", "candidate"]
 MODELS: tuple[ModelName, ...] = ("base", "champion", "candidate")
-METRICS = ("bleu", "rouge_1", "rouge_2", "rouge_l", "perplexity", "empty_rate", "cut_off_rate")
+METRICS = (
+    *("label_accuracy", "macro_f1"),  # only where evaluation rows have labels
+    *("bleu", "rouge_1", "rouge_2", "rouge_l", "perplexity", "empty_rate", "cut_off_rate"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Scores:
     """All scores of one evaluation. BLEU and ROUGE are points (0 to 100), rates shares (0 to 1).
 
     `models` maps model and metric to a score; `differences` maps the other model and metric to
-    candidate against it. `rows_digests` names, for each model, the rows that it was scored on.
+    candidate against it. A metric that these rows have no score of is in neither. `rows_digests`
+    names, for each model, the rows that it was scored on.
     """
 
     language: Language
@@ -43,6 +47,11 @@ class Scores:
     seed: int
     models: Mapping[str, Mapping[str, Estimate]]
     differences: Mapping[str, Mapping[str, Difference]]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that any model has a score of, in the order in which they are shown."""
+        return tuple(m for m in METRICS if any(m in scores for scores in self.models.values()))
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready and strict: NaN becomes null."""

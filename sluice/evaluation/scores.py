@@ -51,11 +51,16 @@ def score_models(
             model: {
                 metric: estimate(points[model, metric], draws[model, metric], level)
                 for metric in METRICS
+                if (model, metric) in points
             }
             for model in predictions
         },
         differences={
-            other: {metric: _difference(points, draws, other, metric, level) for metric in METRICS}
+            other: {
+                metric: _difference(points, draws, other, metric, level)
+                for metric in METRICS
+                if (CANDIDATE, metric) in points
+            }
             for other in others
         },
     )
@@ -86,12 +91,15 @@ def _row_statistics(predictions: Predictions, language: Language) -> dict[str, R
     # Late: `evaluate` brings torch, which whoever only reads scores need not load.
     from sluice.evaluation.answer_perplexity import AnswerPerplexity
     from sluice.evaluation.bleu import Bleu
+    from sluice.evaluation.labels import LabelScores
     from sluice.evaluation.rouge import Rouge, mean_statistics
 
     rows = predictions.rows
     answers, references = [row.answer for row in rows], [row.reference for row in rows]
     nll, tokens = [row.nll for row in rows], [row.tokens for row in rows]
+    labels = [row.label for row in rows]
     return {
+        **LabelScores(language).row_statistics(answers, labels),
         "bleu": Bleu(language).row_statistics(answers, references),
         **Rouge(language).row_statistics(answers, references),
         "perplexity": AnswerPerplexity(language).row_statistics(nll, tokens),

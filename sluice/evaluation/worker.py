@@ -16,7 +16,8 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers: everything is a local folder
 
 from sluice.child_process import Event, run_child
-from sluice.data.record import Record, read_records
+from sluice.data.parts import read_records
+from sluice.data.record import Record
 from sluice.errors import EvaluationError
 from sluice.evaluation.chat import chat_row
 from sluice.evaluation.generation import generate_answers
@@ -107,10 +108,17 @@ def predict(
                 cut_off=answer.cut_off,
                 nll=likelihood.nll,
                 tokens=likelihood.tokens,
+                label=_label_of(record),
             )
             for record, answer, likelihood in zip(records, answers, likelihoods, strict=True)
         ),
     )
+
+
+def _label_of(record: Record) -> str | None:
+    """The label of a row that is to be classified: whose answer is its label and nothing else."""
+    label = record.tag("label")
+    return label if label is not None and label == record.answer else None
 
 
 if __name__ == "__main__":

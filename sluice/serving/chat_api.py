@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
-import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from sluice.data.record import Message as Turn
 from sluice.serving.chat_request import ChatRequest
 from sluice.serving.client_gone import unless_gone
 from sluice.serving.engine import Event, Finished, Piece, Started
 from sluice.serving.error_shape import error_body
 from sluice.serving.names import asked_version, known_names, served_name
 from sluice.serving.pointer import Served
+from sluice.serving.request_log import Answered, RequestLog, new_answer_id
 from sluice.serving.state import GatewayState, state_of
 
 log = logging.getLogger(__name__)
@@ -29,13 +31,24 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """An answer that has begun: what names it in every chunk, and the events still to come."""
+    """An answer that has begun: what names it in every chunk, and the events still to come.
+
+    `log` keeps the answer to `asked` once it is whole, if the gateway keeps answers.
+    """
 
     id: str
     created: int
     model: str
     started: Started
     rest: AsyncGenerator[Event, None]
+    asked: list[Turn]
+    log: RequestLog | None
+
+    async def keep(self, text: str, finished: Finished) -> None:
+        if self.log is not None:
+            version, reason = self.started.version, finished.reason
+            answered = Answered(self.id, self.model, version, self.asked, text, reason)
+            await asyncio.to_thread(self.log.note, answered)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -84,13 +97,22 @@ async def _begun(request: Request, state: GatewayState, body: ChatRequest) -> _A
         state.engine.loaded(),
         base=settings.base is not None,
     )
-    options = body.options(settings.max_new_tokens)
-    events = state.engine.stream(version, body.plain_messages(), options)
+    options, asked = body.options(settings.max_new_tokens), body.plain_messages()
+    events = state.engine.stream(version, asked, options)
     started = await unless_gone(request, anext(events))  # a refusal comes here, before any header
     if not isinstance(started, Started):
         raise TypeError(f"the engine began an answer with {started}")
     name = served_name(settings.model, version)
-    return _Answer(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), name, started, events)
+    now = datetime.now(UTC)
+    return _Answer(
+        id=new_answer_id(now),
+        created=int(now.timestamp()),
+        model=name,
+        started=started,
+        rest=events,
+        asked=asked,
+        log=state.requests,
+    )
 
 
 async def _whole(answer: _Answer) -> dict[str, Any]:
@@ -101,6 +123,7 @@ async def _whole(answer: _Answer) -> dict[str, Any]:
             text.append(event.text)
         elif isinstance(event, Finished):
             finished = event
+    await answer.keep("".join(text), finished)
     message = {"role": "assistant", "content": "".join(text)}
     choice = {"index": 0, "message": message, "finish_reason": finished.reason, "logprobs": None}
     return {**answer.shape("chat.completion", [choice]), "usage": answer.usage(finished)}
@@ -127,12 +150,15 @@ class _EventStream(StreamingResponse):
 
 async def _chunks(answer: _Answer, *, usage: bool) -> AsyncIterator[str]:
     kind = "chat.completion.chunk"
+    text: list[str] = []
     yield _sse(answer.shape(kind, [_delta({"role": "assistant", "content": ""})]))
     try:
         async for event in answer.rest:
             if isinstance(event, Piece):
+                text.append(event.text)
                 yield _sse(answer.shape(kind, [_delta({"content": event.text})]))
             elif isinstance(event, Finished):
+                await answer.keep("".join(text), event)
                 yield _sse(answer.shape(kind, [_delta({}, event.reason)]))
                 if usage:
                     yield _sse({**answer.shape(kind, []), "usage": answer.usage(event)})

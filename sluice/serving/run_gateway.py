@@ -8,7 +8,6 @@ error means that it could not start: the port is in use, or the home has a gatew
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import signal
@@ -16,10 +15,12 @@ import socket
 import sys
 import warnings
 from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from sluice.errors import ServingError, SluiceError
+from sluice.process_lock import only_process
 from sluice.serving.settings import GatewaySettings
 
 GRACE_SECONDS = 10
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     warnings.simplefilter("ignore", FutureWarning)  # of PEFT about transformers: not ours to mend
     try:
-        with _only_one(settings.home_layout.serving), _listening(settings) as listener:
+        with _only_gateway(settings.home_layout.serving), _listening(settings) as listener:
             _serve(settings, listener)
     except SluiceError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what a person reads
@@ -54,24 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Generator[None]:
-    # Two gateways of one home would overwrite each other's pointer. The kernel lets go of the
-    # lock however this process ends.
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK_FILE).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            raise ServingError(
-                f"{folder.parent} has a gateway already (process {lock.read().strip() or '?'}). "
-                "Use that one, or stop it first (`sluice down`)."
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+def _only_gateway(folder: Path) -> AbstractContextManager[None]:
+    # Two gateways of one home would overwrite each other's pointer.
+    return only_process(
+        folder / LOCK_FILE,
+        lambda process: ServingError(
+            f"{folder.parent} has a gateway already (process {process}). "
+            "Use that one, or stop it first (`sluice down`)."
+        ),
+    )
 
 
 @contextlib.contextmanager

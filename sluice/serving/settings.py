@@ -24,6 +24,7 @@ class GatewaySettings:
         smoke_question: asked of each version before it may take traffic.
         precision: number type of the bare base model; versions bring their own.
         threads: CPU threads; None takes all cores that the process may use.
+        log_requests: keep requests and answers in the home, so that they can be rated.
     """
 
     home: Path
@@ -37,6 +38,7 @@ class GatewaySettings:
     smoke_question: str = "Hello!"
     precision: str = "auto"
     threads: int | None = None
+    log_requests: bool = False
 
     @property
     def home_layout(self) -> Home:
@@ -53,6 +55,7 @@ class GatewaySettings:
         """The inverse of `arguments`; None reads the command line."""
         parser = argparse.ArgumentParser(prog="python -m sluice.serving.run_gateway")
         kinds = {"home": Path, "port": int, "max_new_tokens": int, "threads": int}
+        kinds |= {"log_requests": {"True": True, "False": False}.__getitem__}
         for field in fields(cls):
             required = field.name in {"home", "model"}
             parser.add_argument(

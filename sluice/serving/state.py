@@ -11,6 +11,7 @@ from fastapi import Request
 
 from sluice.serving.engine import Engine
 from sluice.serving.refusal import RefusedError
+from sluice.serving.request_log import RequestLog
 from sluice.serving.settings import GatewaySettings
 from sluice.serving.versions import Versions
 
@@ -47,13 +48,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class GatewayState:
-    """The parts of one gateway. `token` is what /admin asks for."""
+    """The parts of one gateway. `token` is what /admin asks for; `requests` is None if no answers
+    are kept."""
 
     settings: GatewaySettings
     engine: Engine
     versions: Versions
     token: str
     line: Line
+    requests: RequestLog | None = None
 
 
 def state_of(request: Request) -> GatewayState:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sys
 from collections.abc import Generator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import psutil
 from sluice.errors import StackError
 from sluice.home import Home
 from sluice.lake import read_json, write_json
+from sluice.process_lock import only_process
 from sluice.recipe import Recipe
 from sluice.registry_location import local_store
 from sluice.serving.settings import GatewaySettings
@@ -64,18 +65,15 @@ def save_stack(home: Home, stack: Stack) -> None:
     write_json(home.stack_file, {name: asdict(s) for name, s in stack.services.items()})
 
 
-@contextlib.contextmanager
-def changing(home: Home) -> Generator[None]:
+def changing(home: Home) -> AbstractContextManager[None]:
     """Only one command at a time starts or stops servers of a home."""
-    home.root.mkdir(parents=True, exist_ok=True)
-    with (home.root / ".stack.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StackError(
-                f"Another command is starting or stopping the stack of {home.root}. Wait for it."
-            ) from error
-        yield
+    return only_process(
+        home.root / ".stack.lock",
+        lambda process: StackError(
+            f"Another command is starting or stopping the stack of {home.root} "
+            f"(process {process}). Wait for it."
+        ),
+    )
 
 
 def prefect_environment(home: Home, url: str) -> dict[str, str]:
@@ -129,6 +127,7 @@ def gateway_settings(home: Home, recipe: Recipe, port: int) -> GatewaySettings:
         smoke_question=serving.smoke_question,
         precision=recipe.training.precision,
         threads=recipe.training.threads,
+        log_requests=serving.log_requests,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,15 +76,20 @@ def with_adapter(base: Any, adapter: Path, name: str) -> Any:
     return model.eval()
 
 
-def as_chat(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, str]]:
+def as_chat(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, Any]]:
     """Messages in the form that chat templates take, with the recipe's system prompt in front."""
-    chat = [{"role": m.role, "content": m.content} for m in messages]
+    chat = [_turn(message) for message in messages]
     has_system = bool(chat) and chat[0]["role"] == "system"
     if system_prompt is not None and not has_system:
         return [{"role": "system", "content": system_prompt}, *chat]
     return chat
 
 
-def prompt_text(tokenizer: Any, chat: list[dict[str, str]]) -> str:
+def _turn(message: Message) -> dict[str, Any]:
+    more: dict[str, Any] = json.loads(message.more) if message.more else {}
+    return {"role": message.role, "content": message.content, **more}
+
+
+def prompt_text(tokenizer: Any, chat: list[dict[str, Any]]) -> str:
     """The prompt as text, ending where the assistant's answer begins."""
     return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))

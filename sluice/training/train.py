@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sluice.child_process import EVENTS, Event, run_module
-from sluice.data.record import read_records
+from sluice.data.parts import count_rows
 from sluice.errors import TrainingError
 from sluice.lake import Lake, digest_of, step_key
 from sluice.recipe import Recipe
@@ -32,7 +32,7 @@ def _what_is_read(recipe: Recipe) -> tuple[str | None, dict[str, object]]:
 def train_step(
     dataset: DatasetRef, recipe: Recipe, lake: Lake, cache: Path, on_event: Callable[[Event], None]
 ) -> ModelRef:
-    """Train on a data set's `train.parquet`, in a process of its own, or find it already trained.
+    """Train on a data set's `train` rows, in a process of its own, or find it already trained.
 
     A training that was killed continues from its newest checkpoint that verifies.
 
@@ -92,8 +92,8 @@ def _request(
         "base": recipe.model.base,
         "base_folder": str(base.folder),
         "system_prompt": recipe.model.system_prompt,
-        "train": str(folder / "train.parquet"),
-        "validation": str(folder / "validation.parquet"),
+        "train": str(folder / "train"),
+        "validation": str(folder / "validation"),
         "training": recipe.training.model_dump(mode="json"),
         "work": str(work),
         "out": str(out),
@@ -103,7 +103,6 @@ def _request(
 def _describe(
     dataset: DatasetRef, recipe: Recipe, base: BaseModel, lake: Lake, precision: str
 ) -> TrainedModel:
-    rows = read_records(lake.path(dataset) / "train.parquet")
     return TrainedModel(
         base=recipe.model.base,
         revision=recipe.model.revision,
@@ -113,5 +112,5 @@ def _describe(
         system_prompt=recipe.model.system_prompt,
         dataset_digest=dataset.digest,
         recipe_digest=digest_of(_what_is_read(recipe)),
-        rows=len(rows),
+        rows=count_rows(lake.path(dataset) / "train"),
     )

@@ -23,7 +23,8 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from sluice.child_process import Event, EventWriter, run_child
-from sluice.data.record import Record, read_records
+from sluice.data.parts import read_records
+from sluice.data.record import Record
 from sluice.errors import TrainingError
 from sluice.recipe import TrainingSection
 from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER
@@ -177,7 +178,7 @@ def _dataset(rows: list[Record], system_prompt: str | None) -> Any:
         [
             {
                 "prompt": as_chat(row.prompt, system_prompt),
-                "completion": [{"role": "assistant", "content": row.answer}],
+                "completion": as_chat(row.messages[-1:], None),
             }
             for row in rows
         ]

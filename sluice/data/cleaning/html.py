@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 
+from sluice.data.cleaning.code_blocks import outside_code
+
 # Only known names count, and attributes need a value: `<size>` and `a <b and c> d` are text.
 _BLOCK = (
     "address|article|aside|blockquote|body|br|center|dd|div|dl|dt|fieldset|figure|footer|form"
@@ -39,11 +41,17 @@ def has_html(text: str) -> bool:
 
 
 def without_html(text: str) -> str:
-    """One pass: hidden blocks and tags removed, entities decoded.
+    """One pass: hidden blocks and tags removed, entities decoded; Markdown code stays as it is.
 
     The text of block elements is set apart by a line break, that of table cells by a space;
     inline tags leave nothing behind. Text that was escaped twice needs a pass for each time.
     """
+    if "<" not in text and "&" not in text:
+        return text
+    return outside_code(text, _plain)
+
+
+def _plain(text: str) -> str:
     if "<" in text:
         for opening, closing in _HIDDEN:
             text = _without_blocks(text, opening, closing)

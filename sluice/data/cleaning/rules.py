@@ -1,66 +1,152 @@
-"""Rules that drop a row. Each is a pure function that is true where the row breaks the rule."""
+"""The rules that drop a row, in order: the first that a row breaks is the reason.
+
+A rule finds all rows that break it, and says of each how: a short detail that quotes nothing.
+Rules that look at lengths come before those that look at texts, and both before those that count
+tokens: counting the tokens of a book takes seconds, counting its characters does not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from sluice.data.cleaning.characters import visible_characters
-from sluice.data.record import Record
-from sluice.recipe import CleaningSection
+import numpy as np
 
-CountTokens = Callable[[Record], int]
-Rule = Callable[[Record, CleaningSection, CountTokens], bool]
+from sluice.data.cleaning.characters import has_fewer_visible
+from sluice.data.cleaning.encoding import damaged_characters, may_be_damaged
+from sluice.data.cleaning.language import other_language
+from sluice.data.cleaning.phrases import boilerplate, refusal
+from sluice.data.cleaning.repetition import (
+    duplicate_lines,
+    duplicate_paragraphs,
+    repeated_passages,
+    repeated_phrase,
+)
+from sluice.data.cleaning.rows import Rows
+from sluice.data.cleaning.settings import CleanSettings
+from sluice.data.cleaning.symbols import (
+    bullet_lines,
+    ellipses,
+    few_letters,
+    hash_symbols,
+    word_length,
+)
+from sluice.data.tokens import token_counts
+
+Broken = dict[int, str]  # the row's number, and how it breaks the rule
+Rule = Callable[[Rows, CleanSettings], Broken]
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A row that left the path. `record` is the row as it came, before repairs.
+def question_too_short(rows: Rows, settings: CleanSettings) -> Broken:
+    """Fewer visible characters than `min_question_chars`; an empty question always is.
 
-    `reason` is a stable code. `detail` names the row that it repeats, if that is the reason.
+    A row of plain text asks nothing, and passes.
     """
-
-    record: Record
-    reason: str
-    detail: str = ""
-
-
-def question_too_short(record: Record, section: CleaningSection, _: CountTokens) -> bool:
-    """Fewer visible characters than `min_question_chars`; an empty question always is."""
-    return visible_characters(record.question) < max(1, section.min_question_chars)
+    least = max(1, settings.cleaning.min_question_chars)
+    return {
+        row: f"of {least}"
+        for row, question in enumerate(rows.questions)
+        if has_fewer_visible(question, least) and rows.has_question[row]
+    }
 
 
-def answer_empty(record: Record, _section: CleaningSection, _: CountTokens) -> bool:
-    """No visible character in the answer."""
-    return visible_characters(record.answer) == 0
+def answer_empty(rows: Rows, _: CleanSettings) -> Broken:
+    """No visible character in the answer, nor a call of a tool."""
+    return {
+        row: ""
+        for row, answer in enumerate(rows.answers)
+        if has_fewer_visible(answer, 1) and not rows.calls_tool[row]
+    }
 
 
-def answer_too_short(record: Record, section: CleaningSection, _: CountTokens) -> bool:
+def answer_too_short(rows: Rows, settings: CleanSettings) -> Broken:
     """Fewer characters than `min_answer_chars`. Characters, so a Chinese answer may say more."""
-    return len(record.answer) < section.min_answer_chars
+    least = settings.cleaning.min_answer_chars
+    short = (rows.answer_characters < least) & ~rows.calls_tool
+    return {row: f"{rows.answer_characters[row]} of {least}" for row in _numbers(short)}
 
 
-def too_many_characters(record: Record, section: CleaningSection, _: CountTokens) -> bool:
+def too_many_characters(rows: Rows, settings: CleanSettings) -> Broken:
     """More characters in all messages together than `max_chars`."""
-    return sum(len(message.content) for message in record.messages) > section.max_chars
+    most = settings.cleaning.max_chars
+    long = rows.characters > most
+    return {row: f"{rows.characters[row]}, at most {most}" for row in _numbers(long)}
 
 
-def too_many_tokens(record: Record, section: CleaningSection, count: CountTokens) -> bool:
+def encoding_damage(rows: Rows, settings: CleanSettings) -> Broken:
+    """More characters that a wrong decoding left behind than `max_damaged_chars`.
+
+    U+FFFD stands for bytes that are lost; `锟斤拷` is two of it, read as GBK; `烫烫烫` is memory
+    that nobody wrote to. A model that learns from such rows writes such rows.
+    """
+    most = settings.cleaning.max_damaged_chars
+    broken: Broken = {}
+    for row in _numbers(rows.live):
+        texts = [text for text in rows.texts_of(row) if may_be_damaged(text)]
+        damaged = sum(map(damaged_characters, texts)) if texts else 0
+        if damaged > most:
+            broken[row] = f"{damaged} characters, at most {most}"
+    return broken
+
+
+def answer_repeats_question(rows: Rows, settings: CleanSettings) -> Broken:
+    """The answer is the question, case, spaces and punctuation aside, or adds next to nothing.
+
+    Next to nothing is less than `min_answer_chars` letters and digits.
+    """
+    broken: Broken = {}
+    for row, (question, answer) in enumerate(zip(rows.questions, rows.answers, strict=True)):
+        if question and answer and _may_start_alike(question, answer):
+            asked, said = _letters_of(question), _letters_of(answer)
+            added = len(said) - len(asked)
+            if asked and said.startswith(asked) and added < settings.cleaning.min_answer_chars:
+                broken[row] = f"adds {added} characters"
+    return broken
+
+
+def too_many_tokens(rows: Rows, settings: CleanSettings) -> Broken:
     """More tokens than `max_tokens`: the trainer would cut the answer off."""
-    return count(record) > section.max_tokens
+    if settings.tokenizer_json is None:
+        return {}
+    live, most = _numbers(rows.live), settings.cleaning.max_tokens
+    counts = token_counts(rows.records(live), settings.tokenizer_json, settings.system_prompt)
+    pairs = zip(live, counts, strict=True)
+    return {row: f"{count}, at most {most}" for row, count in pairs if count > most}
 
 
-# In order; the first broken rule is the reason. Characters come before tokens: counting the
-# tokens of a book takes seconds, counting its characters does not.
 RULES: tuple[tuple[str, Rule], ...] = (
     ("question_too_short", question_too_short),
     ("answer_empty", answer_empty),
     ("answer_too_short", answer_too_short),
     ("too_many_characters", too_many_characters),
+    ("encoding_damage", encoding_damage),
+    ("answer_repeats_question", answer_repeats_question),
+    ("boilerplate", boilerplate),
+    ("refusal", refusal),
+    ("duplicate_lines", duplicate_lines),
+    ("duplicate_paragraphs", duplicate_paragraphs),
+    ("repeated_phrase", repeated_phrase),
+    ("repeated_passages", repeated_passages),
+    ("hash_symbols", hash_symbols),
+    ("ellipses", ellipses),
+    ("bullet_lines", bullet_lines),
+    ("few_letters", few_letters),
+    ("word_length", word_length),
+    ("other_language", other_language),
     ("too_many_tokens", too_many_tokens),
 )
 
 
-def broken_rule(record: Record, section: CleaningSection, count: CountTokens) -> str | None:
-    """The reason code of the first rule that a row breaks, or None."""
-    return next((reason for reason, breaks in RULES if breaks(record, section, count)), None)
+def _numbers(mask: np.ndarray) -> list[int]:
+    return np.flatnonzero(mask).tolist()
+
+
+def _may_start_alike(question: str, answer: str) -> bool:
+    """False only where the first letters differ."""
+    asked, said = question[0], answer[0]
+    if asked == said or not (asked.isalnum() and said.isalnum()):
+        return True
+    return asked.casefold() == said.casefold()
+
+
+def _letters_of(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()

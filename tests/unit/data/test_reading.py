@@ -1,139 +1,161 @@
-"""Reading: every line that is not blank is a record or a reject, and nothing crashes."""
+"""JSON Lines: every line that is not blank is a row or a reject, however the file is divided."""
 
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
-import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.data.reading import MAX_LINE_BYTES, Batch, read_alpaca
+import sluice.data.reading.bytes_of as bytes_of
+import sluice.data.reading.shards as sharding
+from sluice.data.outcomes import Reject
+from sluice.data.reading import (
+    Place,
+    RawRow,
+    Shard,
+    describe_rejects,
+    read_shard,
+    shards,
+)
 from sluice.errors import BatchError
-from tests.unit.data.rows import alpaca
+from tests.unit.data.reading_files import LIMITS, alpaca, limits, read, read_uri
 
 GOOD = alpaca("Do you sell tents?", "Yes.").encode()
-
-
-def read(content: bytes) -> Batch:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "jan.jsonl"
-        path.write_bytes(content)
-        return read_alpaca(path)
+MAX = LIMITS.max_line_bytes
 
 
 def reason_of(line: bytes) -> str:
-    batch = read(GOOD + b"\n" + line + b"\n")
-    assert batch.lines == 2
-    assert [reject.line for reject in batch.rejects] == [2]
-    return batch.rejects[0].reason
+    found = read(GOOD + b"\n" + line + b"\n")
+    assert len(found.rows) == 1
+    assert [reject.line for reject in found.rejects] == [2]
+    return found.rejects[0].reason
 
 
-def test_a_row_keeps_its_file_line_intent_and_texts() -> None:
-    lines = [GOOD, b"", alpaca("有帐篷吗？", "有，五种尺寸。", intent="库存").encode()]
-    record = read(b"\n".join(lines)).records[1]
-    assert (record.source, record.line, record.intent) == ("jan.jsonl", 3, "库存")
-    assert (record.question, record.answer) == ("有帐篷吗？", "有，五种尺寸。")
-
-
-@pytest.mark.parametrize(
-    ("context", "question"),
-    [("Order 17", "Where is it?\nOrder 17"), ("  ", "Where is it?"), (None, "Where is it?")],
-)
-def test_the_input_joins_the_question_where_it_is_not_blank(
-    context: str | None, question: str
-) -> None:
-    line = {"instruction": "Where is it?", "input": context, "output": "On its way.", "x": 1}
-    assert read(json.dumps(line).encode()).records[0].question == question
+def test_a_row_keeps_its_line_offset_id_and_texts() -> None:
+    line = alpaca("有帐篷吗？", "有，五种尺寸。", intent="库存").encode()
+    row = read(b"\n".join([GOOD, b"", line])).rows[1]
+    assert (row.line, row.offset) == (3, len(GOOD) + 2)
+    assert row.id == hashlib.sha256(line).hexdigest()[:16]
+    assert row.values == json.loads(line)
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         (b'{"instruction": "a", "output": "b', "not_json"),
-        (b'{"instruction": "a", "output": ' + b"9" * 5000 + b"}", "not_json"),
         (b'["a", "b"]', "not_an_object"),
-        (b'{"instruction": "a"}', "missing_output"),
-        (b'{"instruction": "a", "output": null}', "missing_output"),
-        (b'{"output": "a"}', "missing_instruction"),
-        (b'{"instruction": "a", "output": 7}', "wrong_type"),
-        (b'{"instruction": "a", "input": ["b"], "output": "c"}', "wrong_type"),
-        (b'{"instruction": "a", "output": "b", "intent": true}', "wrong_type"),
-        (b'{"instruction": "a", "output": "b", "output": "c"}', "duplicate_key"),
-        (b'{"instruction": "a", "output": "b", "x": {"y": 1, "y": 2}}', "duplicate_key"),
-        (b'{"instruction": "a", "output": "b", "x": NaN}', "not_finite"),
-        (b'{"instruction": "a", "output": "b", "x": -Infinity}', "not_finite"),
-        (b'{"instruction": "a", "output": "b", "x": 1e999}', "not_finite"),
-        (b'{"instruction": "a", "output": "\xff"}', "bad_utf8"),
-        (b'{"instruction": "a", "output": "\xed\xa0\x80"}', "bad_utf8"),
-        (b'{"instruction": "a", "output": "\\ud800"}', "lone_surrogate"),
-        (b'{"instruction": "a", "output": "b", "\\udfff": 1}', "lone_surrogate"),
-        (b'{"instruction": "a", "output": "b\\u0000"}', "nul_character"),
-        (b'{"instruction": "a", "output": "b\x00"}', "nul_character"),
+        (b'{"output": "b", "output": "c"}', "duplicate_key"),
+        (b'{"x": NaN}', "not_finite"),
+        (b'{"x": "\xff"}', "bad_utf8"),
+        (b'{"x": "\\ud800"}', "lone_surrogate"),
+        (b'{"x": "b\x00"}', "nul_character"),
         (codecs.BOM_UTF8 + GOOD, "byte_order_mark"),
         (b"[" * 50_000, "too_deep"),
-        (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "too_deep"),
-        (b'"' + b"x" * MAX_LINE_BYTES + b'"', "line_too_long"),
+        (b'"' + b"x" * MAX + b'"', "line_too_long"),
     ],
 )
 def test_each_fault_has_one_reason(line: bytes, reason: str) -> None:
     assert reason_of(line) == reason
 
 
-def test_brackets_inside_text_are_not_nesting() -> None:
-    assert len(read(alpaca("[" * 500, '\\"{' * 500).encode()).records) == 1
+def test_a_line_as_long_as_allowed_is_read_and_one_byte_more_is_not() -> None:
+    line = b'{"a":"' + b"x" * 56 + b'"}'
+    assert len(line) == 64
+    for content in (line, line + b"\n", line + b"\n" + GOOD[:40]):
+        assert len(read(content, within=limits(64)).rows) == 1
+        assert read(content, within=limits(63)).reasons[0] == (1, "line_too_long")
 
 
 def test_a_byte_order_mark_at_the_start_of_the_file_is_skipped() -> None:
-    assert read(codecs.BOM_UTF8 + GOOD).records[0].question == "Do you sell tents?"
-
-
-def test_an_emoji_written_as_a_surrogate_pair_is_text() -> None:
-    line = b'{"instruction": "a", "output": "\\ud83d\\ude00"}'
-    assert read(line).records[0].answer == "\U0001f600"
-
-
-def test_an_empty_output_is_a_record_because_dropping_it_is_cleaning() -> None:
-    assert read(alpaca("Do you sell tents?", "").encode()).records[0].answer == ""
+    assert read(codecs.BOM_UTF8 + GOOD).values == [json.loads(GOOD)]
 
 
 def test_a_reject_has_the_byte_offset_of_its_line_and_quotes_no_content() -> None:
-    long = b'"' + b"x" * (2 * MAX_LINE_BYTES) + b'"\r\n'
+    long = b'"' + b"x" * (2 * MAX) + b'"\r\n'
     first, second = read(GOOD + b"\r\n\r\n" + long + b'{"secret-4711').rejects
     assert (first.line, first.byte_offset) == (3, len(GOOD) + 4)
     assert (second.line, second.byte_offset) == (4, len(GOOD) + 4 + len(long))
+    assert second.source == "jan.jsonl"
     assert "4711" not in second.detail
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n  \n", codecs.BOM_UTF8])
-def test_a_file_without_rows_is_an_error(content: bytes) -> None:
-    with pytest.raises(BatchError, match="holds no rows"):
-        read(content)
+def test_the_same_row_has_one_id_whatever_ends_its_line() -> None:
+    assert read(GOOD + b"\r\n").rows[0].id == read(codecs.BOM_UTF8 + GOOD).rows[0].id
 
 
-def test_a_missing_file_and_a_folder_are_errors_with_their_path(tmp_path: Path) -> None:
-    for path in (tmp_path / "gone.jsonl", tmp_path):
-        with pytest.raises(BatchError, match=path.name):
-            read_alpaca(path)
+@pytest.mark.parametrize("content", [b"", b"\n\n  \n", codecs.BOM_UTF8, b"\r\n\x0c\n"])
+def test_blank_lines_are_neither_rows_nor_rejects(content: bytes) -> None:
+    found = read(content)
+    assert (found.rows, found.rejects) == ([], [])
 
 
-fragments = st.sampled_from(
-    [GOOD, b"\n", b"\r", b'{"', b"[[", b'"', b"\\", b"\x00", b"\xff", codecs.BOM_UTF8, b"NaN", b" "]
-)
+def test_many_unreadable_lines_are_described_with_a_way_to_convert_them() -> None:
+    found = read("问题".encode("gb18030") + b"\n" + b"{\n")
+    told = describe_rejects(found.rejects)
+    assert "jan.jsonl:1 bad_utf8" in told
+    assert "jan.jsonl:2 not_json" in told
+    assert "iconv -f GB18030 -t UTF-8" in told
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(fragments | st.binary(max_size=12), max_size=20).map(b"".join))
-def test_any_bytes_become_records_and_rejects_that_add_up(content: bytes) -> None:
-    expected = [line for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n") if line.strip()]
-    try:
-        batch = read(content)
-    except BatchError:
-        assert expected == []
-        return
-    assert batch.lines == len(batch.records) + len(batch.rejects) == len(expected)
-    places = [r.line for r in batch.records] + [r.line for r in batch.rejects]
-    assert len(set(places)) == len(expected)
+def test_a_missing_file_is_an_error_with_its_path(tmp_path: Path) -> None:
+    place = Place(str(tmp_path / "gone.jsonl"), "gone", "jsonl")
+    with pytest.raises(BatchError, match=r"gone\.jsonl"):
+        shards(place, LIMITS)
+    with pytest.raises(BatchError, match=r"gone\.jsonl"):
+        list(read_shard(Shard(place), LIMITS))
+
+
+def test_a_file_that_shrank_since_it_was_divided_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "jan.jsonl"
+    path.write_bytes(GOOD)
+    with pytest.raises(BatchError, match="became shorter"):
+        list(read_shard(Shard(Place(str(path), "jan", "jsonl"), 0, 5000), LIMITS))
+
+
+# ---- any bytes at all
+
+FRAGMENTS = [GOOD, b"\n", b"\r", b'{"', b"[[", b'"', b"\\", b"\x00", b"\xff", codecs.BOM_UTF8]
+fragments = st.sampled_from([*FRAGMENTS, b"NaN", b" ", b"x" * 70, b'{"a":1}\n'])
+contents = st.lists(fragments | st.binary(max_size=12), max_size=20).map(b"".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(contents, st.sampled_from([64, MAX]))
+def test_any_bytes_become_rows_and_rejects_that_add_up(content: bytes, max_bytes: int) -> None:
+    lines = content.split(b"\n")
+    lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+    expected = [i for i, line in enumerate(lines, 1) if line.strip() or len(line) > max_bytes]
+    found = read(content, within=limits(max_bytes))
+    assert sorted([r.line for r in found.rows] + [r.line for r in found.rejects]) == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(contents, st.integers(1, 120), st.integers(1, 90), st.sampled_from([64, MAX]))
+def test_the_parts_of_a_file_give_what_the_whole_gives(
+    content: bytes, shard_bytes: int, read_bytes: int, max_bytes: int
+) -> None:
+    whole = read(content, within=limits(max_bytes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sharding, "SHARD_BYTES", shard_bytes)
+        patch.setattr(bytes_of, "READ_BYTES", read_bytes)
+        assert read(content, within=limits(max_bytes)) == whole
+
+
+def test_a_large_file_is_cut_at_line_ends_and_knows_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharding, "SHARD_BYTES", 1000)
+    path = tmp_path / "jan.jsonl"
+    path.write_bytes(b"\n".join([GOOD] * 100))
+    parts = shards(Place(str(path), "jan", "jsonl"), LIMITS)
+    assert len(parts) > 5
+    assert [part.start for part in parts[1:]] == [part.end for part in parts[:-1]]
+    firsts = [next(iter(read_shard(part, LIMITS))) for part in parts]
+    assert [row.line for row in firsts] == [part.line for part in parts]
+    assert all(isinstance(row, RawRow) and not isinstance(row, Reject) for row in firsts)
+    assert [row.line for row in read_uri(str(path)).rows] == list(range(1, 101))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sluice.child_process import Event, run_module
-from sluice.data.record import Message, Record, content_id, write_records
+from sluice.data.parts import write_records
+from sluice.data.record import Message, Record, content_id
 from sluice.errors import EvaluationError
 from sluice.evaluation.predictions import read_predictions
 from sluice.evaluation.request import EvaluationRequest, ModelToScore
@@ -43,7 +44,7 @@ def make_request(folder: Path, tiny: dict[str, Path], rows: Path) -> EvaluationR
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    path = tmp_path / "rows.parquet"
+    path = tmp_path / "rows"
     chats = [(Message("user", q), Message("assistant", a)) for q, a in QUESTIONS]
     write_records(path, [Record(content_id(c), c, "test", line) for line, c in enumerate(chats, 1)])
     return path
@@ -53,7 +54,7 @@ def rows(tmp_path: Path) -> Path:
 def test_scores_base_and_adapter_in_a_process_of_its_own(
     tmp_path: Path, tiny_folders: dict[str, Path], rows: Path, tiny_model: Any, tiny_tokenizer: Any
 ) -> None:
-    from sluice.data.record import read_records
+    from sluice.data.parts import read_records
     from sluice.evaluation.chat import chat_row
     from sluice.evaluation.likelihood import answer_likelihoods
 
@@ -84,7 +85,7 @@ def test_scores_base_and_adapter_in_a_process_of_its_own(
 def test_no_rows_is_a_sentence(tmp_path: Path, tiny_folders: dict[str, Path]) -> None:
     from sluice.evaluation.worker import run
 
-    empty = tmp_path / "empty.parquet"
+    empty = tmp_path / "empty"
     write_records(empty, [])
     with pytest.raises(EvaluationError, match="holds no rows"):
         run(make_request(tmp_path, tiny_folders, empty).to_json(), lambda event: None)

@@ -90,6 +90,7 @@ def test_another_server_on_the_port_is_recognised(body: str) -> None:
     [
         {},
         {"base": "package:a/b.gguf", "revision": "1", "threads": 2, "port": 8000},
+        {"log_requests": True},
         {"smoke_question": '--你好? it\'s "me"', "system_prompt": "-x\ny", "precision": "bf16"},
     ],
 )

@@ -18,7 +18,8 @@ from tiny_models import build_tiny_base
 
 from sluice.child_process import EVENTS, Event
 from sluice.data.json_lines import read_json_lines
-from sluice.data.record import Message, Record, content_id, write_records
+from sluice.data.parts import write_records
+from sluice.data.record import Message, Record, content_id
 from sluice.errors import TrainingError
 from sluice.lake import Lake, read_json
 from sluice.recipe import DataSection, ModelSection, Recipe, TrainingSection
@@ -99,8 +100,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def placed(folder: Path, base: Path, count: int = 24) -> Place:
     lake = Lake(folder / "lake")
     with lake.aside() as out:
-        write_records(out / "train.parquet", rows(count))
-        write_records(out / "validation.parquet", rows(count + 4)[count:])
+        write_records(out / "train", rows(count))
+        write_records(out / "validation", rows(count + 4)[count:])
         dataset = lake.commit(
             out, "contracted", "data", lambda uri, digest: DatasetRef(uri, digest, count)
         )
@@ -251,8 +252,8 @@ def test_only_the_answer_is_learned(base: Path, tmp_path: Path) -> None:
     request = {
         "base_folder": str(base),
         "system_prompt": SYSTEM,
-        "train": str(folder / "train.parquet"),
-        "validation": str(folder / "validation.parquet"),
+        "train": str(folder / "train"),
+        "validation": str(folder / "validation"),
     }
     tokenizer = load_tokenizer(base)
     trainer = _trainer(request, place.recipe().training, "fp32", tokenizer, tmp_path / "work")

@@ -1,0 +1,1 @@
+"""Scripts that run in the peers' own environments, by their paths. They import nothing of ours."""

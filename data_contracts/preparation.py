@@ -1,0 +1,85 @@
+"""The data path, step after step: the same for a flow's tasks and for `sluice prepare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from data_contracts.steps import raw_contract_step, training_contract_step
+from sluice.data.cleaned import clean_step
+from sluice.data.cleaning.clean import CleanSettings
+from sluice.data.compared import compare_step
+from sluice.data.compute import Engine, engine_of
+from sluice.data.curated import split_step
+from sluice.data.funnel import Trail
+from sluice.data.held_out import HeldOut, read_held_out
+from sluice.lake import Lake
+from sluice.recipe import Recipe
+from sluice.refs import DatasetRef
+
+Batches = tuple[DatasetRef, ...]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the data steps share. `tokenizer` is the base model's `tokenizer.json`.
+
+    Without a tokenizer no row is measured in model tokens. `docs_folder` receives the Data Docs.
+    """
+
+    recipe: Recipe
+    recipe_dir: Path
+    lake: Lake
+    docs_folder: Path
+    tokenizer: Path | None
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Where the steps run."""
+        return engine_of(self.recipe.compute)
+
+    @cached_property
+    def settings(self) -> CleanSettings:
+        """All that cleaning reads."""
+        return CleanSettings.of(self.recipe, self.tokenizer)
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        """The rows that no model trains on."""
+        return read_held_out(self.recipe.data, self.recipe_dir, self.settings)
+
+    def check_raw(self, snapshots: Sequence[DatasetRef]) -> Batches:
+        """Hold each batch to the contract of raw records."""
+        return tuple(
+            raw_contract_step(batch, self.recipe, self.lake, self.docs_folder)
+            for batch in snapshots
+        )
+
+    def clean(self, checked: Sequence[DatasetRef]) -> Batches:
+        """Repair and drop rows of each batch; one that was cleaned before is not cleaned again."""
+        return tuple(clean_step(batch, self.settings, self.lake, self.engine) for batch in checked)
+
+    def compare(self, cleaned: Sequence[DatasetRef]) -> DatasetRef:
+        """Remove copies, contradictions, and what resembles a held-out row."""
+        return compare_step(cleaned, self.held_out, self.recipe, self.lake, self.engine)
+
+    def split(self, compared: DatasetRef) -> DatasetRef:
+        """Keep evaluation rows apart from those that train."""
+        return split_step(compared, self.held_out, self.recipe, self.lake, self.engine)
+
+    def check_training(self, curated: DatasetRef) -> DatasetRef:
+        """Hold what shall be trained on to the contract of training examples."""
+        return training_contract_step(
+            curated, self.recipe, self.lake, self.tokenizer, self.docs_folder
+        )
+
+    def whole(self, snapshots: Sequence[DatasetRef]) -> Trail:
+        """All steps, one after the other."""
+        checked = self.check_raw(snapshots)
+        cleaned = self.clean(checked)
+        compared = self.compare(cleaned)
+        curated = self.split(compared)
+        contracted = self.check_training(curated)
+        return Trail(tuple(snapshots), checked, cleaned, compared, curated, contracted)

@@ -1,0 +1,85 @@
+"""The account of a preparation: four Parquet files in which each row that came in is once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
+import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
+
+from sluice.data.funnel import Trail
+from sluice.data.held_out import PREFIX
+from sluice.data.outcomes import GONE_SCHEMA, REJECT_SCHEMA
+from sluice.data.parts import iterate, read_part
+from sluice.data.record import SCHEMA
+from sluice.lake import Lake
+
+pa: Any = pyarrow  # not typed
+pc: Any = pyarrow.compute
+pq: Any = pyarrow.parquet
+CURATED_SCHEMA: Any = SCHEMA.append(pa.field("reason", pa.string()))
+OUTCOMES = ("curated", "dropped", "quarantined", "rejected")
+
+Account = dict[str, dict[str, int]]
+
+
+def write_account(trail: Trail, lake: Lake, folder: Path) -> Account:
+    """Write `curated`, `dropped`, `quarantined` and `rejected.parquet`; returns rows by reason.
+
+    Each has `id`, `source`, `line` and `reason`; that of a curated row is the side it is on:
+    `train`, `validation` or `evaluation`. Rows of held-out files did not come in, so they are in
+    none of them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    gone = list(_gone_folders(trail, lake))
+    streams = {
+        "curated": (CURATED_SCHEMA, _curated(lake.path(trail.contracted))),
+        "dropped": (GONE_SCHEMA, _gone(gone, "dropped")),
+        "quarantined": (GONE_SCHEMA, _gone(gone, "quarantined")),
+        "rejected": (REJECT_SCHEMA, _rejected(trail, lake)),
+    }
+    return {
+        name: _write(folder / f"{name}.parquet", schema, tables)
+        for name, (schema, tables) in streams.items()
+    }
+
+
+def _write(path: Path, schema: Any, tables: Iterable[Any]) -> dict[str, int]:
+    counts = Counter[str]()
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+        for table in tables:
+            writer.write_table(table.select(schema.names))
+            counts.update(table.column("reason").to_pylist())
+    return dict(sorted(counts.items()))
+
+
+def _curated(contracted: Path) -> Iterator[Any]:
+    for side in ("train", "validation", "evaluation"):
+        for table in map(_came_in, iterate(contracted / side)):
+            reasons = pa.array([side] * table.num_rows, pa.string())
+            yield table.append_column(pa.field("reason", pa.string()), reasons)
+
+
+def _gone_folders(trail: Trail, lake: Lake) -> Iterator[Path]:
+    for ref in (*trail.checked, *trail.cleaned, trail.compared, trail.curated, trail.contracted):
+        yield lake.path(ref) / "gone"
+
+
+def _gone(folders: Iterable[Path], fate: str) -> Iterator[Any]:
+    for folder in folders:
+        for table in map(_came_in, iterate(folder)):
+            yield table.filter(pc.equal(table.column("fate"), fate))
+
+
+def _rejected(trail: Trail, lake: Lake) -> Iterator[Any]:
+    for ref in trail.snapshots:
+        yield read_part(lake.path(ref) / "rejects.parquet")
+
+
+def _came_in(table: Any) -> Any:
+    held_out = pc.starts_with(table.column("source"), pattern=PREFIX)
+    return table.filter(pc.invert(held_out))

@@ -1,0 +1,83 @@
+"""The comparing step over the lake: rows of all batches against each other and held-out rows.
+
+One after the other: rows that copy a held-out row, exact duplicates, contradictions, near
+duplicates, caps per source and contributor, trigger phrases. A row that has gone takes no part in
+what comes after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from sluice.data.cleaned import Counts, added_up, dataset
+from sluice.data.comparison import Comparison, Part, apart, decided_for, parts_of
+from sluice.data.compute import Engine
+from sluice.data.contamination import EvaluationIndex
+from sluice.data.duplicates.apart import conflicts, exact_duplicates, near_duplicates
+from sluice.data.fingerprints import Fingerprints, fingerprint
+from sluice.data.held_out import HeldOut
+from sluice.data.parts import part_name, read_part, write_part
+from sluice.lake import Lake, step_key
+from sluice.recipe import Recipe
+from sluice.refs import DatasetRef
+
+COMPARE_VERSION = 1
+
+
+def compare_step(
+    cleaned: Sequence[DatasetRef],
+    held_out: HeldOut,
+    recipe: Recipe,
+    lake: Lake,
+    engine: Engine,
+) -> DatasetRef:
+    """Compare the rows of `cleaned/<digest>`s and put what is left into `compared/<digest>`.
+
+    Leaves `kept/` and `gone/`. Rows are ordered by source, then line, as their batches are.
+    """
+    key = step_key(
+        "compare",
+        COMPARE_VERSION,
+        [ref.digest for ref in cleaned],
+        [row.id for row in (*held_out.evaluation, *held_out.guards)],
+        recipe.data.near_duplicate,
+        recipe.duplicates.model_dump(mode="json"),
+        recipe.poisoning.model_dump(mode="json"),
+    )
+    compared = lake.find(key, DatasetRef)
+    if compared is not None:
+        return compared
+    parts = parts_of([lake.path(ref) / "kept" for ref in cleaned])
+    with lake.aside() as folder, lake.aside() as work:
+        decided = _decide(Comparison(engine, work, parts), held_out, recipe)
+        counts = added_up(engine.map(partial(_write_part, folder, decided), parts))
+        facts: Counts = {"rows": 0, "kept": 0, "gone": {}, **counts}
+        return lake.commit(folder, "compared", key, dataset(facts["kept"]), **facts)
+
+
+def _decide(comparison: Comparison, held_out: HeldOut, recipe: Recipe) -> list[Path]:
+    """What becomes of the rows: files of decisions."""
+    section = recipe.duplicates
+    away = (*held_out.evaluation, *held_out.guards)
+    index = EvaluationIndex.build(away, recipe.data.near_duplicate)
+    prints = Fingerprints(comparison.work, index, section)
+    comparison.strike(comparison.engine.map(partial(fingerprint, prints), comparison.parts))
+    if section.exact:
+        comparison.strike(exact_duplicates(comparison, prints))
+    if section.conflicts != "keep":
+        comparison.strike(conflicts(comparison, prints))
+    if section.near:
+        comparison.strike(near_duplicates(comparison, prints))
+    return comparison.decided
+
+
+def _write_part(folder: Path, decided: Sequence[Path], part: Part) -> Counts:
+    kept, gone = apart(read_part(part.path), part, decided_for(part, decided))
+    write_part(folder / "kept" / part_name(part.number), kept)
+    write_part(folder / "gone" / part_name(part.number), gone)
+    reasons: dict[str, int] = {}
+    for reason in gone.column("reason").to_pylist():
+        reasons[reason] = reasons.get(reason, 0) + 1
+    return {"rows": part.rows, "kept": kept.num_rows, "gone": reasons}

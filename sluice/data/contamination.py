@@ -1,0 +1,263 @@
+"""Contamination: rows that ask or answer what a row does that no model may be trained on.
+
+A row copies an evaluation row if its question is the same text after folding, or nearly so, or if
+its answer is. Which rows come near is found through hashed shingles: those of a whole part are
+looked up at once in a table of all evaluation shingles, and only texts that share some are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pyarrow  # pyright: ignore[reportMissingTypeStubs]
+import xxhash
+
+from sluice.data.duplicates.rows import fold_rows
+from sluice.data.record import Record
+from sluice.data.similarity.fold import FoldedTexts, fold_texts
+from sluice.data.similarity.hashed import Hashes, Places, hashed_shingles, hashed_tokens
+from sluice.data.similarity.utf8 import u64
+
+nb: Any = numba  # not typed
+pa: Any = pyarrow
+
+# Shorter answers are phrases that everyone uses ("You're welcome!", "不客气"): that they are equal
+# says nothing about copying. Their rows are still compared by question.
+MIN_ANSWER_TOKENS = 6
+
+NEAR_QUESTION = "near_evaluation_question"
+NEAR_ANSWER = "near_evaluation_answer"
+COPY_SCHEMA: Any = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("reason", pa.string()),
+        ("evaluation_id", pa.string()),
+        ("similarity", pa.float64()),
+        ("detail", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextIndex:
+    """One text of each evaluation row, to be found by equality and by shingles.
+
+    Open hash table: slot `i` stands for shingle `slots[i]` of the texts
+    `postings[places[i]:places[i] + lengths[i]]`; a length of 0 is a free slot. `seen` has a bit for
+    the low bits of each shingle, small enough for a processor's cache. `sizes` counts the shingles
+    of each text. `equal` finds texts by the digest of their folded bytes.
+    """
+
+    seen: npt.NDArray[np.uint8]
+    slots: Hashes
+    places: Places
+    lengths: Places
+    postings: Places
+    sizes: Places
+    equal: dict[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationIndex:
+    """Rows that must not be trained on, ready to be compared with many others. Can be pickled."""
+
+    ids: tuple[str, ...]
+    threshold: float
+    questions: TextIndex
+    answers: TextIndex
+
+    @classmethod
+    def build(cls, records: Sequence[Record], threshold: float) -> EvaluationIndex:
+        """Index rows. `threshold` (above 0, at most 1) is the least similarity that counts."""
+        return cls(
+            ids=tuple(record.id for record in records),
+            threshold=threshold,
+            questions=text_index([record.question for record in records]),
+            answers=text_index([record.answer for record in records]),
+        )
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.ids)
+
+
+def contaminated(table: Any, index: EvaluationIndex) -> Any:
+    """The rows of a table of `SCHEMA` that copy an evaluation row, as `COPY_SCHEMA`.
+
+    `row` counts from 0 within the table. `detail` is the evaluation row's id and the similarity
+    (0 to 1). A row that copies both a question and an answer is reported for its question.
+    """
+    if table.num_rows == 0 or index.rows == 0:
+        return COPY_SCHEMA.empty_table()
+    rows = fold_rows(table)
+    questions = nearest(rows.texts.take(rows.questions), index.questions, index.threshold)
+    answers = nearest(
+        rows.texts.take(rows.answers), index.answers, index.threshold, MIN_ANSWER_TOKENS
+    )
+    by_question = questions[0] >= 0
+    twins = np.where(by_question, questions[0], answers[0])
+    alike = np.where(by_question, questions[1], answers[1])
+    found = np.flatnonzero(twins >= 0)
+    ids = [index.ids[twin] for twin in twins[found].tolist()]
+    similarities = [round(value, 4) for value in alike[found].tolist()]
+    details = [f"{id} {value:.2f}" for id, value in zip(ids, similarities, strict=True)]
+    reasons = np.where(by_question[found], NEAR_QUESTION, NEAR_ANSWER).tolist()
+    columns = [found.astype(np.int64), reasons, ids, similarities, details]
+    return pa.table([pa.array(c) for c in columns], schema=COPY_SCHEMA) if ids else _none()
+
+
+def _none() -> Any:
+    return COPY_SCHEMA.empty_table()
+
+
+def text_index(texts: Sequence[str]) -> TextIndex:
+    """Index texts."""
+    folded = fold_texts(pa.array(texts, pa.large_string()))
+    shingles = hashed_shingles(hashed_tokens(folded))
+    sizes = np.diff(shingles.offsets)
+    order = np.argsort(shingles.hashes, kind="stable")
+    hashes, starts, lengths = np.unique(
+        shingles.hashes[order], return_index=True, return_counts=True
+    )
+    count = 1 << max(6, int(2 * len(hashes)).bit_length())
+    seen, slots = np.zeros(count, dtype=np.uint8), np.zeros(count, dtype=np.uint64)
+    places, slot_lengths = (np.zeros(count, dtype=np.int64) for _ in range(2))
+    _fill(hashes, starts, lengths, seen, slots, places, slot_lengths)
+    postings = np.repeat(np.arange(len(sizes)), sizes)[order]
+    digests = list(enumerate(_digests(folded)))
+    equal = {digest: i for i, digest in reversed(digests)}
+    return TextIndex(seen, slots, places, slot_lengths, postings, sizes, equal)
+
+
+def nearest(
+    texts: FoldedTexts, index: TextIndex, threshold: float, min_tokens: int = 0
+) -> tuple[Places, npt.NDArray[np.float64]]:
+    """For each text the most similar indexed one (the first of equals; -1: none is near), and how.
+
+    Texts with fewer than `min_tokens` tokens are not compared.
+    """
+    tokens = hashed_tokens(texts)
+    specific = np.diff(tokens.offsets) >= min_tokens
+    shingles = hashed_shingles(tokens)
+    twins, alike = _nearest(
+        shingles.hashes,
+        shingles.offsets,
+        index.seen,
+        index.slots,
+        index.places,
+        index.lengths,
+        index.postings,
+        index.sizes,
+        threshold,
+    )
+    # Texts without any token ("???") have no shingles: equality is all there is to compare.
+    for row, digest in enumerate(_digests(texts)):
+        twin = index.equal.get(digest)
+        if twin is not None:
+            twins[row], alike[row] = twin, 1.0
+    twins[~specific] = -1
+    return twins, alike
+
+
+def _digests(texts: FoldedTexts) -> list[bytes]:
+    data, digest = memoryview(texts.data), xxhash.xxh3_128_digest
+    places = zip(texts.starts.tolist(), texts.ends.tolist(), strict=True)
+    return [digest(data[start:end]) for start, end in places]
+
+
+@nb.njit(cache=True, nogil=True)
+def _fill(
+    hashes: Any, starts: Any, lengths: Any, seen: Any, slots: Any, places: Any, into: Any
+) -> None:
+    mask = u64(len(slots) - 1)
+    for i in range(len(hashes)):
+        seen[_byte(hashes[i], seen)] |= _bit(hashes[i])
+        at = hashes[i] & mask
+        while into[at] != 0:
+            at = (at + u64(1)) & mask
+        slots[at], places[at], into[at] = hashes[i], starts[i], lengths[i]
+
+
+@nb.njit(cache=True, inline="always")
+def _byte(value: Any, seen: Any) -> Any:
+    return (value >> u64(3)) & u64(len(seen) - 1)
+
+
+@nb.njit(cache=True, inline="always")
+def _bit(value: Any) -> Any:
+    return np.uint8(u64(1) << (value & u64(7)))
+
+
+@nb.njit(cache=True, nogil=True)
+def _nearest(
+    hashes: Any,
+    offsets: Any,
+    seen: Any,
+    slots: Any,
+    places: Any,
+    lengths: Any,
+    postings: Any,
+    sizes: Any,
+    threshold: float,
+) -> Any:
+    rows = len(offsets) - 1
+    twins = np.full(rows, -1, dtype=np.int64)
+    alike = np.zeros(rows, dtype=np.float64)
+    shared = np.zeros(len(sizes), dtype=np.int64)
+    touched = np.empty(len(sizes), dtype=np.int64)
+    for row in range(rows):
+        own = hashes[offsets[row] : offsets[row + 1]]
+        known = 0
+        for value in own:
+            known += int(seen[_byte(value, seen)] & _bit(value) != 0)
+        # What is shared is at least that share of all shingles of both, so of its own.
+        if known == 0 or known < threshold * len(own) - 1e-6:
+            continue
+        least, most = threshold * len(own) - 1e-6, len(own) / threshold + 1e-6
+        count = _count(
+            own, slots, places, lengths, postings, sizes, least, most, shared, touched
+        )
+        for text in touched[:count]:
+            similarity = shared[text] / (len(own) + sizes[text] - shared[text])
+            shared[text] = 0
+            better = similarity > alike[row] or (similarity == alike[row] and text < twins[row])
+            if similarity >= threshold and better:
+                twins[row], alike[row] = text, similarity
+    return twins, alike
+
+
+@nb.njit(cache=True, nogil=True)
+def _count(
+    own: Any,
+    slots: Any,
+    places: Any,
+    lengths: Any,
+    postings: Any,
+    sizes: Any,
+    least: float,
+    most: float,
+    shared: Any,
+    touched: Any,
+) -> int:
+    """Count the shared shingles of each text whose number of shingles could be near enough."""
+    mask = u64(len(slots) - 1)
+    count = 0
+    for value in own:
+        at = value & mask
+        while lengths[at] != 0 and slots[at] != value:
+            at = (at + u64(1)) & mask
+        for posting in range(places[at], places[at] + lengths[at]):
+            text = postings[posting]
+            if sizes[text] < least or sizes[text] > most:
+                continue
+            if shared[text] == 0:
+                touched[count] = text
+                count += 1
+            shared[text] += 1
+    return count

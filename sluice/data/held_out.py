@@ -1,0 +1,115 @@
+"""Rows that no model trains on: the evaluation file, which all models are judged by, and guards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from sluice.data.cleaning.clean import CleanSettings, clean_records
+from sluice.data.forms import converter, detect_form
+from sluice.data.outcomes import Gone, Reject
+from sluice.data.reading import Limits, RawRow, describe_rejects, find_places, read_shard, shards
+from sluice.data.record import Record
+from sluice.errors import BatchError
+from sluice.lake import digest_of, file_digest
+from sluice.recipe import DataSection
+
+SAMPLE_ROWS = 200  # enough to tell the form of a file
+PREFIX = "held-out/"  # no landing file has a source like it, so its rows are told apart
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Cleaned rows of the evaluation file and of the guard files, and those that cleaning drops."""
+
+    evaluation: tuple[Record, ...]
+    guards: tuple[Record, ...]
+    gone: tuple[Gone, ...]
+
+
+def held_out_digest(section: DataSection, recipe_dir: Path) -> str:
+    """Digest of the bytes of all held-out files.
+
+    Raises:
+        BatchError: one of them does not exist.
+    """
+    return digest_of([_digest(recipe_dir / path) for path in _paths(section)])
+
+
+def read_held_out(section: DataSection, recipe_dir: Path, settings: CleanSettings) -> HeldOut:
+    """Read and clean the held-out files; they fit in memory.
+
+    Raises:
+        BatchError: a file cannot be read whole: a yardstick with holes measures something else.
+    """
+    evaluation, gone = _cleaned(section.evaluation, section, recipe_dir, settings)
+    guards = [
+        row for path in section.guards for row in _cleaned(path, section, recipe_dir, settings)[0]
+    ]
+    return HeldOut(evaluation, tuple(guards), gone)
+
+
+def _paths(section: DataSection) -> list[Path]:
+    return [path for path in (section.evaluation, *section.guards) if path is not None]
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        raise BatchError(
+            f"The held-out file {path} does not exist. `data.evaluation` and `data.guards` are "
+            "relative to the recipe's folder."
+        )
+    return file_digest(path)
+
+
+def _cleaned(
+    path: Path | None, section: DataSection, recipe_dir: Path, settings: CleanSettings
+) -> tuple[tuple[Record, ...], tuple[Gone, ...]]:
+    if path is None:
+        return (), ()
+    records, rejects = read_whole(recipe_dir / path, section)
+    if rejects:
+        raise BatchError(
+            f"The held-out file {path} has {len(rejects)} unreadable lines: "
+            f"{describe_rejects(rejects)}. Every model is judged on it; mend it first."
+        )
+    named = [replace(record, source=PREFIX + record.source) for record in records]
+    result = clean_records(named, settings)
+    return result.kept, result.gone
+
+
+def read_whole(path: Path, section: DataSection) -> tuple[list[Record], list[Reject]]:
+    """All rows of a file that fits in memory, in whatever form it is.
+
+    Raises:
+        BatchError: the file cannot be opened, or its form cannot be told.
+    """
+    limits = Limits.of(section)
+    rows: list[RawRow] = []
+    rejects: list[Reject] = []
+    place = find_places(str(path), None, path.parent)[0]
+    for shard in shards(place, limits):
+        for found in read_shard(shard, limits):
+            (rows if isinstance(found, RawRow) else rejects).append(found)  # type: ignore[arg-type]
+    return _converted(rows, rejects, section, place.name)
+
+
+def _converted(
+    rows: Sequence[RawRow], rejects: list[Reject], section: DataSection, source: str
+) -> tuple[list[Record], list[Reject]]:
+    if not rows:
+        return [], rejects
+    form = section.form
+    if form == "auto":
+        form = detect_form([row.values for row in islice(rows, SAMPLE_ROWS)]).form
+    convert = converter(form, section.mapping, section.tags)
+    records: list[Record] = []
+    for row in rows:
+        made = convert(row, source)
+        if isinstance(made, Record):
+            records.append(made)
+        else:
+            rejects.append(made)
+    return records, rejects

@@ -1,0 +1,14 @@
+"""How alike two texts are, in any script: the measure itself, and the same over whole columns."""
+
+from __future__ import annotations
+
+from sluice.data.similarity.measure import (
+    NearIndex,
+    Shingle,
+    folded,
+    jaccard,
+    shingles,
+    tokens_of,
+)
+
+__all__ = ["NearIndex", "Shingle", "folded", "jaccard", "shingles", "tokens_of"]

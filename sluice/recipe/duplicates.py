@@ -1,0 +1,39 @@
+"""Rows that say the same thing twice, and rows that contradict each other."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sluice.recipe.section import Section
+
+
+class DuplicatesSection(Section):
+    """Which of several like rows is kept. The order of rows is that of sources, then of lines."""
+
+    exact: bool = Field(
+        default=True,
+        description="Keep one of rows whose whole conversation is the same text, apart from case "
+        "and spacing.",
+    )
+    near: bool = Field(
+        default=True,
+        description="Drop a row that is nearly the same as an earlier one, question and answer.",
+    )
+    similarity: float = Field(
+        default=0.8,
+        gt=0.0,
+        le=1.0,
+        description="Jaccard similarity of shingles (word pairs, or character pairs in scripts "
+        "without spaces) from which two rows are nearly the same.",
+    )
+    keep: Literal["first", "last", "longest"] = Field(
+        default="first",
+        description="Which of equal rows stays: the first or the last in the order of rows, or "
+        "the one with the longest answer.",
+    )
+    conflicts: Literal["quarantine", "keep"] = Field(
+        default="quarantine",
+        description="What happens to rows that give different answers to the same question.",
+    )

@@ -1,0 +1,27 @@
+"""Which data sets a run made, as far as it came: kept beside its record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sluice.home import Home
+from sluice.lake import read_json, write_json
+from sluice.refs import DatasetRef
+
+FILE = "trail.json"
+
+
+def note_trail(runs: Path, run_id: str, step: str, refs: Iterable[DatasetRef]) -> None:
+    """Note what a step of a run made."""
+    path = runs / run_id / FILE
+    known = read_json(path) if path.exists() else {}
+    write_json(path, {**known, step: [ref.to_json() for ref in refs]})
+
+
+def newest_trail(home: Home) -> list[DatasetRef]:
+    """The data sets of the newest run that made any, in the order of its steps."""
+    for path in sorted(home.runs.glob(f"*/{FILE}"), reverse=True):
+        steps = read_json(path)
+        return [DatasetRef.from_json(ref) for refs in steps.values() for ref in refs]
+    return []
