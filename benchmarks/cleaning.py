@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -31,7 +32,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from benchmarks.corpus import read_labels, write_corpus
-from benchmarks.near_duplicates import near_scores
+from benchmarks.near_scores import near_scores
 from benchmarks.peers import (
     ONE_THREAD,
     PEERS,
@@ -80,16 +81,17 @@ def run_ours(corpus: Path, work: Path, *, near: bool = True) -> SideResult:
     command = [sys.executable, "-m", "commands.main", "prepare", str(work / "recipe.yaml")]
     places = ["--input", str(corpus), "--output", str(work / "out"), "--json"]
     started = time.perf_counter()
-    peak_rss_gb = _run(on_one_core([*command, *places]), work)
+    used = _run(on_one_core([*command, *places]), work)
     seconds = time.perf_counter() - started
     kept = _rows_of(work / "out/curated.parquet")
     near_rows = _rows_of(work / "out/dropped.parquet", NEAR_DUPLICATE)
     return SideResult(
         seconds=seconds,
+        cpu_seconds=used.ru_utime + used.ru_stime,
         stages={},
         rows_in=sum(_rows_in(work / "out").values()),
         rows_out=len(kept),
-        peak_rss_gb=peak_rss_gb,
+        peak_rss_gb=used.ru_maxrss / 1024**2,
         before_near=kept | near_rows,
         kept=kept,
     )
@@ -102,8 +104,8 @@ SIDES: dict[str, Side] = {
 }
 
 
-def _run(command: Sequence[str], work: Path) -> float:
-    """Run a command; returns the most memory that one process of it used, in GiB."""
+def _run(command: Sequence[str], work: Path) -> resource.struct_rusage:
+    """Run a command; returns what it used: of memory, the most that one of its processes had."""
     variables = ONE_THREAD | {"SLUICE_HOME": str(work / "home"), "PYTHONPATH": str(ROOT)}
     log = work / "log.txt"
     with log.open("wb") as out:
@@ -115,7 +117,7 @@ def _run(command: Sequence[str], work: Path) -> float:
     if process.returncode != 0:
         said = log.read_text(errors="replace")[-2000:]
         raise RuntimeError(f"sluice prepare ended with {process.returncode}: {said}")
-    return used.ru_maxrss / 1024**2
+    return used
 
 
 def _rows_of(path: Path, reason: str | None = None) -> frozenset[int]:
@@ -149,10 +151,8 @@ def measured(
 def report(corpus: Path, found: dict[str, list[SideResult]]) -> dict[str, Any]:
     """The figures that the sides' results come to."""
     megabytes, labels = corpus.stat().st_size / 1e6, read_labels(corpus)
-    seconds = {
-        name: statistics.median(result.seconds for result in results)
-        for name, results in found.items()
-    }
+    seconds = {n: statistics.median(r.seconds for r in results) for n, results in found.items()}
+    cpu = {n: statistics.median(r.cpu_seconds for r in results) for n, results in found.items()}
     speeds = {name: megabytes / value for name, value in seconds.items()}
     scores = {
         name: near_scores(results[0].before_near, results[0].kept, labels)
@@ -162,16 +162,23 @@ def report(corpus: Path, found: dict[str, list[SideResult]]) -> dict[str, Any]:
     return {
         "mb_per_second_per_core": speeds.get(OURS_WITHOUT_NEAR),
         "mb_per_second_per_core_with_near_duplicates": speeds.get(OURS),
-        "ratios": {
-            name: seconds[name] / seconds[OURS] for name in PEERS if {name, OURS} <= set(seconds)
-        },
+        "ratios": _ratios(seconds),
+        "ratios_of_cpu_seconds": _ratios(cpu),
         "near_duplicate_recall": {name: score.recall for name, score in scores.items()},
         "near_duplicate_precision": {name: score.precision for name, score in scores.items()},
-        "templated_rows_kept": {name: score.templated_kept for name, score in scores.items()},
+        "swapped_rows_kept": {name: score.swapped_kept for name, score in scores.items()},
         "seconds": seconds,
+        "cpu_seconds": cpu,
         "rows_kept": {name: results[0].rows_out for name, results in found.items()},
         "megabytes": megabytes,
     }
+
+
+def _ratios(seconds: dict[str, float]) -> dict[str, float]:
+    """How many times as long as we each peer took."""
+    if OURS not in seconds:
+        return {}
+    return {name: seconds[name] / seconds[OURS] for name in PEERS if name in seconds}
 
 
 def memory(folder: Path, sizes: Sequence[int], seed: int) -> dict[str, dict[str, float]]:

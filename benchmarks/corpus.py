@@ -8,10 +8,13 @@ FILE.labels.jsonl: one line for each row that is not simply itself,
 `{"row": 12, "kind": "near", "of": 3}`, with `of` the row it was made from. Kinds:
 
 - exact (8 %): the same text as an earlier row.
-- near (8 %): an earlier row with 1 to 3 words replaced, so that the Jaccard similarity is above
-  0.8 in word pairs, word 5-grams and character 5-grams alike. No row has two such copies.
-- similar (2 %): shares its first sentences with an earlier row, but fewer than half of its
-  shingles: templated rows, which must survive.
+- near (8 %): the answer of an earlier row with 1 to 3 words added, or left out, or moved, or
+  misspelled. The Jaccard similarity is above 0.8 in word pairs, word 5-grams and character
+  5-grams alike. No row has two such copies.
+- swapped (2 %): the same with 1 to 3 words exchanged for others. By Jaccard similarity a near
+  duplicate; by what it says another row, as two answers of one template are.
+- similar (1 %): shares its first sentences with an earlier row, but fewer than half of its
+  shingles. Must survive.
 - html, control, short, repetitive (0.5 % each): dirt.
 
 Row numbers count from 0; each row carries its own as `id`. The same seed gives the same bytes.
@@ -36,13 +39,17 @@ from benchmarks.vocabulary import (
     FUNCTION_WORDS,
     chinese_tail,
     english_tail,
+    misspelled,
 )
 
-Kind = Literal["plain", "exact", "near", "similar", "html", "control", "short", "repetitive"]
+Kind = Literal[
+    "plain", "exact", "near", "swapped", "similar", "html", "control", "short", "repetitive"
+]
 KINDS: dict[Kind, float] = {
     "exact": 0.08,
     "near": 0.08,
-    "similar": 0.02,
+    "swapped": 0.02,
+    "similar": 0.01,
     "html": 0.005,
     "control": 0.005,
     "short": 0.005,
@@ -51,6 +58,7 @@ KINDS: dict[Kind, float] = {
 CHINESE_SHARE = 0.15
 BLOCK = 10_000  # rows drawn at a time
 REMEMBERED = 20_000  # earlier rows that a copy may be made of: about 40 MB
+COPIES: tuple[Kind, ...] = ("exact", "near", "swapped", "similar")
 TOPIC_WORDS, TOPIC_SHARE = 12, 0.15
 PLAIN, CAPITAL, COMMA, END, PARAGRAPH = range(5)
 
@@ -59,10 +67,11 @@ PLAIN, CAPITAL, COMMA, END, PARAGRAPH = range(5)
 class Language:
     """Words in the order of their frequency, each in the forms that a sentence needs."""
 
+    stride: int  # of forms: all words, and then the misspelled ones
     words: int
     known: int  # words of a dictionary; names and terms come after them
-    forms: list[str]  # of word i in form f at i + f * words
-    probabilities: Any
+    forms: list[str]  # of word i in form f at i + f * stride; misspelled at i + words + f * stride
+    probabilities: Any  # cumulative
     joint: str
     question_words: tuple[int, int]
     answer_words: tuple[int, int]
@@ -124,25 +133,44 @@ def write_corpus(path: Path, rows: int, seed: int = 7) -> None:
 
 def english() -> Language:
     """English: words with spaces."""
-    words = [*FUNCTION_WORDS, *dict.fromkeys(CONTENT_WORDS), *english_tail()]
+    tail = english_tail()
+    words = [*dict.fromkeys([*FUNCTION_WORDS, *CONTENT_WORDS]), *tail]
+    spelled = [*words, *(misspelled(word) for word in words)]
     forms = [
-        *words,
-        *(word.capitalize() for word in words),
-        *(f"{word}," for word in words),
-        *(f"{word}." for word in words),
-        *(f"{word}.\n\n" for word in words),
+        *spelled,
+        *(word.capitalize() for word in spelled),
+        *(f"{word}{mark}" for mark in (",", ".", ".\n\n") for word in spelled),
     ]
-    known = len(words) - len(english_tail())
-    return Language(len(words), known, forms, _zipf(known, len(words)), " ", (8, 28), (105, 205))
+    return _language(words, tail, forms, " ", (8, 28), (105, 205))
 
 
 def chinese() -> Language:
-    """Chinese: words without spaces, three bytes a character."""
-    words = [*dict.fromkeys(CHINESE_WORDS), *chinese_tail()]
-    marks = ("", "", "，", "。", "。\n\n")
-    forms = [f"{word}{mark}" for mark in marks for word in words]
-    known = len(words) - len(chinese_tail())
-    return Language(len(words), known, forms, _zipf(known, len(words)), "", (8, 24), (115, 215))
+    """Chinese: words without spaces, three bytes a character. None is misspelled."""
+    tail = chinese_tail()
+    words = [*dict.fromkeys(CHINESE_WORDS), *tail]
+    forms = [f"{word}{mark}" for mark in ("", "", "，", "。", "。\n\n") for word in words]
+    return _language(words, tail, forms, "", (8, 24), (115, 215))
+
+
+def _language(
+    words: list[str],
+    tail: list[str],
+    forms: list[str],
+    joint: str,
+    question_words: tuple[int, int],
+    answer_words: tuple[int, int],
+) -> Language:
+    known = len(words) - len(tail)
+    return Language(
+        stride=len(forms) // 5,
+        words=len(words),
+        known=known,
+        forms=forms,
+        probabilities=_zipf(known, len(words)),
+        joint=joint,
+        question_words=question_words,
+        answer_words=answer_words,
+    )
 
 
 def _zipf(known: int, count: int) -> Any:
@@ -171,7 +199,7 @@ def _block(
         row = Row(start + i, languages[bool(which[i])], tokens, asked)
         fields, parent = _made(kind, row, memory, random)
         of = None if parent is None else parent.number
-        plain = kind == "plain" or (of is None and kind in ("exact", "near", "similar"))
+        plain = kind == "plain" or (of is None and kind in COPIES)
         if plain:
             memory.add(row, random)
         label = None if plain else {"row": row.number, "kind": kind, "of": of}
@@ -185,14 +213,14 @@ def _fresh(
     asked = random.integers(*language.question_words, count)
     lengths = asked + random.integers(*language.answer_words, count)
     total = int(lengths.sum())
-    words = np.searchsorted(language.probabilities, random.random(total))
+    words = np.searchsorted(language.probabilities[:-1], random.random(total))
     topics = random.integers(len(FUNCTION_WORDS), language.known, (count, TOPIC_WORDS))
     topics[:, :3] = random.integers(language.known, language.words, (count, 3))
     on_topic = random.random(total) < TOPIC_SHARE
     owner = np.repeat(np.arange(count), lengths)
     drawn = topics[owner, random.integers(TOPIC_WORDS, size=total)]
     words = np.where(on_topic, drawn, words)
-    tokens = words + language.words * _punctuation(asked, lengths, random)
+    tokens = words + language.stride * _punctuation(asked, lengths, random)
     ends = np.cumsum(lengths).tolist()
     yield from (
         (tokens[end - length : end], question)
@@ -219,7 +247,7 @@ def _made(
     kind: Kind, row: Row, memory: Memory, random: np.random.Generator
 ) -> tuple[dict[str, str], Row | None]:
     """The fields of a row of a kind, and the row that it was made from."""
-    if kind in ("exact", "near", "similar"):
+    if kind in COPIES:
         parent = _parent(kind, memory, random)
         if parent is None:
             return row.fields(), None
@@ -241,21 +269,64 @@ def _parent(kind: Kind, memory: Memory, random: np.random.Generator) -> Row | No
 def _copy(kind: Kind, parent: Row, row: Row, random: np.random.Generator) -> Row:
     if kind == "exact":
         return parent
-    tokens = parent.tokens.copy()
-    language = parent.language
-    if kind == "near":
-        most = max(1, len(tokens) // 60)  # each takes 5 word 5-grams away, and brings 5 new ones
-        changed = random.choice(len(tokens), int(random.integers(1, most + 1)), replace=False)
-        new = random.integers(len(FUNCTION_WORDS), language.words, len(changed))
-        tokens[changed] = tokens[changed] // language.words * language.words + new
-        return Row(row.number, language, tokens, parent.asked)
-    # A template: the parent's beginning, and words of its own for the rest.
-    kept = parent.asked + (len(tokens) - parent.asked) * 2 // 5
-    new = random.integers(len(FUNCTION_WORDS), language.words, len(tokens) - kept)
-    tokens[kept:] = tokens[kept:] // language.words * language.words + new
-    asked = random.integers(len(FUNCTION_WORDS), language.words, 4)
-    tokens[parent.asked - 5 : parent.asked - 1] = asked
-    return Row(row.number, language, tokens, parent.asked)
+    change = {"near": _reworded, "swapped": _swapped, "similar": _templated}[kind]
+    return Row(row.number, parent.language, change(parent, random), parent.asked)
+
+
+def _reworded(parent: Row, random: np.random.Generator) -> Any:
+    """The tokens with words of the answer added, left out, moved or misspelled: one of these."""
+    language, tokens = parent.language, parent.tokens
+    places, words = _places(parent, random), _words(language, parent, random)
+    how = int(random.integers(4 if language.stride > language.words else 3))
+    if how == 0:
+        return np.insert(tokens, places, words[: len(places)])
+    if how == 1:
+        return np.delete(tokens, places)
+    if how == 2:
+        moved = tokens[places]
+        return np.insert(np.delete(tokens, places), places - len(places), np.roll(moved, 1))
+    long = np.array([len(language.forms[token]) >= 6 for token in tokens[places].tolist()])
+    changed = tokens.copy()
+    changed[places[long]] += language.words
+    return changed if long.any() else np.delete(tokens, places)
+
+
+def _swapped(parent: Row, random: np.random.Generator) -> Any:
+    """The tokens with words of the answer exchanged for others."""
+    changed, places = parent.tokens.copy(), _places(parent, random)
+    changed[places] = _words(parent.language, parent, random)[: len(places)]
+    return changed
+
+
+def _templated(parent: Row, random: np.random.Generator) -> Any:
+    """The tokens of a row that begins like its parent and says something else."""
+    language, asked = parent.language, parent.asked
+    changed = parent.tokens.copy()
+    kept = asked + (len(changed) - asked) * 2 // 5
+    other = np.r_[asked - 5 : asked - 1, kept : len(changed)]
+    words = random.integers(len(FUNCTION_WORDS), language.words, len(other))
+    changed[other] = changed[other] // language.stride * language.stride + words
+    return changed
+
+
+def _places(parent: Row, random: np.random.Generator) -> Any:
+    """Some words in the middle of the answer's sentences, of those that text is about.
+
+    At most one of 60: each takes 5 word 5-grams away and may bring 5 new ones. Never a function
+    word: who leaves a "not" out says something else.
+    """
+    language, tokens = parent.language, parent.tokens
+    plain = (tokens >= len(FUNCTION_WORDS)) & (tokens < language.words)
+    plain[: parent.asked + 3] = False
+    most = max(1, (len(tokens) - parent.asked) // 60)
+    chosen = random.choice(np.flatnonzero(plain), int(random.integers(1, most + 1)), replace=False)
+    return np.sort(chosen)
+
+
+def _words(language: Language, parent: Row, random: np.random.Generator) -> Any:
+    """Words that text may be about, and that this row does not have."""
+    drawn = random.integers(len(FUNCTION_WORDS), language.words, 16)
+    return drawn[~np.isin(drawn, parent.tokens % language.stride)]
 
 
 def _dirty(kind: Kind, fields: dict[str, str], random: np.random.Generator) -> dict[str, str]:

@@ -52,11 +52,13 @@ PEERS: dict[str, Peer] = {
 class SideResult:
     """What one side did with a corpus.
 
-    `seconds` runs from the first byte read to the last one written. `before_near` and `kept` are
+    `seconds` runs from the first byte read to the last one written; `cpu_seconds` leaves out the
+    time in which other processes had the core. `before_near` and `kept` are
     row numbers: the rows that came to the search for near duplicates, and those that are left.
     """
 
     seconds: float
+    cpu_seconds: float
     stages: dict[str, float]
     rows_in: int
     rows_out: int

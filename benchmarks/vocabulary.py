@@ -34,7 +34,7 @@ bridge station train ticket passenger airport flight hotel room bed lamp clock p
 make take give find think tell become show leave feel bring begin keep hold write stand hear let
 mean set meet run pay sit speak lie lead read grow lose fall send build understand draw break spend
 cut rise drive buy wear choose seek throw catch deal win teach offer remember consider appear serve
-good new first last long great little own old big high different small large next early young
+good new last long great little own old big high different small large next early young
 important few public bad able late hard strong possible whole free best better true clear recent
 certain personal open red difficult available likely short single medical current wrong private
 past foreign fine common poor natural significant similar hot dead central happy serious ready
@@ -54,11 +54,11 @@ CHINESE_WORDS = """
 雨 雪 面包 牛奶 苹果 橙子 咖啡 糖 盐 厨房 桌子 椅子 窗户 屋顶 地板 墙 街道 桥 车站 火车 车票
 乘客 机场 航班 酒店 房间 床 灯 钟 手机 相机 屏幕 制作 拿 给 找到 认为 告诉 成为 显示 离开 感觉
 带来 开始 保持 写 站 听 让 意味着 设置 见面 跑 付款 坐 说话 领导 阅读 成长 失去 下降 发送 建立
-理解 画 打破 花费 切 上升 驾驶 购买 穿 选择 寻找 扔 抓 交易 赢 教 记得 考虑 出现 好 新 第一 最后
-长 大 小 自己 老 高 不同 重要 公共 坏 晚 难 强 整个 免费 更好 真 清楚 最近 一定 个人 打开 红色
-困难 可用 短 单一 医疗 当前 私人 过去 外国 普通 自然 显著 类似 热 中心 高兴 严重 准备 简单 一般
-环境 金融 蓝色 黑暗 各种 关闭 法律 冷 最终 主要 绿色 巨大 流行 传统 文化 仔细 快 慢 首先 其次
-然后 同时 此外 例如 根据 按照 关于 由于 为了 虽然 然而 因此 除了 直到 已经 正在 曾经
+理解 画 打破 花费 切 上升 驾驶 购买 穿 选择 寻找 扔 抓 交易 赢 教 记得 考虑 出现 好 新 最后 长
+大 小 自己 老 高 重要 公共 坏 晚 难 强 整个 免费 更好 真 清楚 最近 一定 个人 打开 红色 困难 可用
+短 单一 医疗 当前 私人 过去 外国 普通 自然 显著 类似 热 中心 高兴 严重 准备 简单 一般 环境 金融
+蓝色 黑暗 各种 关闭 法律 冷 最终 主要 绿色 巨大 流行 传统 文化 仔细 快 慢 首先 其次 然后 同时
+此外 例如 根据 按照 关于 由于 为了 虽然 然而 因此 除了 直到 已经 正在 曾经
 """.split()  # noqa: SIM905
 
 _ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "st", "tr", "pl", "gr")
@@ -82,3 +82,11 @@ def english_tail() -> list[str]:
 def chinese_tail() -> list[str]:
     """About 2,500 rare words of two characters, as names and terms are."""
     return [first + second for first, second in product(_FIRST, _SECOND)]
+
+
+def misspelled(word: str) -> str:
+    """The word with two letters swapped, or one doubled; short words are spelled right."""
+    if len(word) < 6:
+        return word
+    swapped = word[:2] + word[3] + word[2] + word[4:]
+    return swapped if swapped != word else word[:3] + word[2:]

@@ -16,6 +16,8 @@ from commands import (
     demo,
     deploy,
     down,
+    prepare,
+    quarantine,
     report,
     rollback,
     run,
@@ -62,6 +64,7 @@ def _sluice(
 
 for _command in (
     check.check,
+    prepare.prepare,
     run.run,
     up.up,
     down.down,
@@ -76,6 +79,7 @@ for _command in (
     demo.demo,
 ):
     app.command()(_command)
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def main() -> None:

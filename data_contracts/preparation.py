@@ -11,10 +11,11 @@ from data_contracts.steps import raw_contract_step, training_contract_step
 from sluice.data.cleaned import clean_step
 from sluice.data.cleaning.clean import CleanSettings
 from sluice.data.compared import compare_step
-from sluice.data.compute import Engine, engine_of
+from sluice.data.compute import engine_of
 from sluice.data.curated import split_step
 from sluice.data.funnel import Trail
 from sluice.data.held_out import HeldOut, read_held_out
+from sluice.data.progress import Tell, WatchedEngine, untold_progress
 from sluice.lake import Lake
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef
@@ -26,7 +27,8 @@ Batches = tuple[DatasetRef, ...]
 class Preparation:
     """What the data steps share. `tokenizer` is the base model's `tokenizer.json`.
 
-    Without a tokenizer no row is measured in model tokens. `docs_folder` receives the Data Docs.
+    Without a tokenizer no row is measured in model tokens. `docs_folder` receives the Data Docs;
+    `tell` is told how far a step is.
     """
 
     recipe: Recipe
@@ -34,11 +36,12 @@ class Preparation:
     lake: Lake
     docs_folder: Path
     tokenizer: Path | None
+    tell: Tell = untold_progress
 
     @cached_property
-    def engine(self) -> Engine:
+    def engine(self) -> WatchedEngine:
         """Where the steps run."""
-        return engine_of(self.recipe.compute)
+        return WatchedEngine(engine_of(self.recipe.compute), self.tell)
 
     @cached_property
     def settings(self) -> CleanSettings:
@@ -59,14 +62,20 @@ class Preparation:
 
     def clean(self, checked: Sequence[DatasetRef]) -> Batches:
         """Repair and drop rows of each batch; one that was cleaned before is not cleaned again."""
-        return tuple(clean_step(batch, self.settings, self.lake, self.engine) for batch in checked)
+        cleaned: list[DatasetRef] = []
+        for batch in checked:
+            self.engine.begin("clean", batch.rows)
+            cleaned.append(clean_step(batch, self.settings, self.lake, self.engine))
+        return tuple(cleaned)
 
     def compare(self, cleaned: Sequence[DatasetRef]) -> DatasetRef:
         """Remove copies, contradictions, and what resembles a held-out row."""
+        self.engine.begin("compare", sum(batch.rows for batch in cleaned))
         return compare_step(cleaned, self.held_out, self.recipe, self.lake, self.engine)
 
     def split(self, compared: DatasetRef) -> DatasetRef:
         """Keep evaluation rows apart from those that train."""
+        self.engine.begin("split", compared.rows)
         return split_step(compared, self.held_out, self.recipe, self.lake, self.engine)
 
     def check_training(self, curated: DatasetRef) -> DatasetRef:

@@ -40,7 +40,10 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
                 problem=f"the key `{key.value}` is written twice", problem_mark=key.start_mark
             )
         seen.add(key.value)
-    return loader.construct_mapping(node, deep=True)
+    loader.flatten_mapping(node)
+    untyped: Any = loader
+    # A key is a word as it is written: YAML 1.1 would make true and false of `on` and `off`.
+    return {k.value: untyped.construct_object(value, deep=True) for k, value in node.value}
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -115,15 +115,18 @@ def main() -> None:
         ],
     }
     seconds: dict[str, float] = {}
+    used = time.process_time()
     for name, parts in steps.items():
         started = time.perf_counter()
         for part in parts:
             part()
         seconds[name] = time.perf_counter() - started
+    cpu_seconds = time.process_time() - used
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     after = ids_in(work / "kept")
     report = {
         "seconds": sum(seconds.values()),
+        "cpu_seconds": cpu_seconds,
         "stages": seconds,
         "rows_in": sum(1 for _ in source.open("rb")),
         "rows_out": len(after),

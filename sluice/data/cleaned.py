@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sluice.data.cleaning.clean import CleanSettings, clean_table
 from sluice.data.compute import Engine
@@ -43,7 +43,9 @@ def added_up(counts: Iterable[Counts]) -> Counts:
     for part in counts:
         for name, value in part.items():
             if isinstance(value, dict):
-                total[name] = dict(sorted((Counter(total.get(name, {})) + Counter(value)).items()))
+                sums = Counter[str](cast("dict[str, int]", value))
+                sums.update(total.get(name, {}))
+                total[name] = dict(sorted(sums.items()))
             else:
                 total[name] = total.get(name, 0) + value
     return total

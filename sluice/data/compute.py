@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Protocol, TypeVar
 
@@ -12,6 +13,8 @@ from sluice.recipe import ComputeSection
 
 T = TypeVar("T")
 R = TypeVar("R")
+INLINE_SECONDS = 2.0  # a process of its own takes as long to start and to import what it needs
+
 Done = Callable[[int, int], None]  # how many items are done, of how many
 
 
@@ -44,25 +47,39 @@ class ThisProcess:
 
 
 class ThisMachine:
-    """Processes of this machine. One item, or one worker, needs no process of its own."""
+    """Processes of this machine, as soon as there is work enough for them.
+
+    Items run in the calling process until they have taken `INLINE_SECONDS` together; what is left
+    then goes to the processes, which stay for the next call.
+    """
 
     def __init__(self, workers: int) -> None:
         """Run on `workers` processes at once."""
         self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
 
     def map(self, function: Callable[[T], R], items: Sequence[T], done: Done = untold) -> list[R]:
         """The result of each item."""
-        workers = min(self._workers, len(items))
-        if workers <= 1:
-            return ThisProcess().map(function, items, done)
-        # Not fork: Arrow and Prefect have threads, whose locks a forked child would inherit.
-        context = multiprocessing.get_context("spawn")
         results: list[R] = []
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            for result in pool.map(function, items):
-                results.append(result)
-                done(len(results), len(items))
+        started = time.monotonic()
+        for item in items:
+            if self._workers > 1 and time.monotonic() - started > INLINE_SECONDS:
+                break
+            results.append(function(item))
+            done(len(results), len(items))
+        for result in self._elsewhere(function, items[len(results) :]):
+            results.append(result)
+            done(len(results), len(items))
         return results
+
+    def _elsewhere(self, function: Callable[[T], R], items: Sequence[T]) -> Iterable[R]:
+        if not items:
+            return ()
+        if self._pool is None:
+            # Not fork: Arrow and Prefect have threads, whose locks a forked child would inherit.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
+        return self._pool.map(function, items)
 
 
 def engine_of(section: ComputeSection) -> Engine:

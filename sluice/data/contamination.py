@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import xxhash
 
-from sluice.data.duplicates.rows import fold_rows
+from sluice.data.duplicates.rows import FoldedRows, fold_rows
 from sluice.data.record import Record
 from sluice.data.similarity.fold import FoldedTexts, fold_texts
 from sluice.data.similarity.hashed import Hashes, Places, hashed_shingles, hashed_tokens
@@ -87,33 +87,33 @@ class EvaluationIndex:
         return len(self.ids)
 
 
-def contaminated(table: Any, index: EvaluationIndex) -> Any:
+def contaminated(table: Any, index: EvaluationIndex, rows: FoldedRows | None = None) -> Any:
     """The rows of a table of `SCHEMA` that copy an evaluation row, as `COPY_SCHEMA`.
 
     `row` counts from 0 within the table. `detail` is the evaluation row's id and the similarity
-    (0 to 1). A row that copies both a question and an answer is reported for its question.
+    (0 to 1). A row that copies both a question and an answer is reported for its question. Give
+    `rows` if the table has been folded already.
     """
     if table.num_rows == 0 or index.rows == 0:
         return COPY_SCHEMA.empty_table()
-    rows = fold_rows(table)
-    questions = nearest(rows.texts.take(rows.questions), index.questions, index.threshold)
-    answers = nearest(
-        rows.texts.take(rows.answers), index.answers, index.threshold, MIN_ANSWER_TOKENS
-    )
-    by_question = questions[0] >= 0
-    twins = np.where(by_question, questions[0], answers[0])
-    alike = np.where(by_question, questions[1], answers[1])
-    found = np.flatnonzero(twins >= 0)
-    ids = [index.ids[twin] for twin in twins[found].tolist()]
-    similarities = [round(value, 4) for value in alike[found].tolist()]
-    details = [f"{id} {value:.2f}" for id, value in zip(ids, similarities, strict=True)]
-    reasons = np.where(by_question[found], NEAR_QUESTION, NEAR_ANSWER).tolist()
-    columns = [found.astype(np.int64), reasons, ids, similarities, details]
-    return pa.table([pa.array(c) for c in columns], schema=COPY_SCHEMA) if ids else _none()
-
-
-def _none() -> Any:
-    return COPY_SCHEMA.empty_table()
+    rows = fold_rows(table) if rows is None else rows
+    asked, answered = rows.texts.take(rows.questions), rows.texts.take(rows.answers)
+    twins, alike = nearest(asked, index.questions, index.threshold)
+    by_answer = nearest(answered, index.answers, index.threshold, MIN_ANSWER_TOKENS)
+    reasons: Any = np.where(twins < 0, NEAR_ANSWER, NEAR_QUESTION)
+    other = twins < 0
+    twins[other], alike[other] = by_answer[0][other], by_answer[1][other]
+    found = np.flatnonzero(twins >= 0).tolist()
+    ids: list[str] = [index.ids[int(twins[row])] for row in found]
+    similarities = [round(float(alike[row]), 4) for row in found]
+    columns: dict[str, Any] = {
+        "row": found,
+        "reason": reasons[found].tolist(),
+        "evaluation_id": ids,
+        "similarity": similarities,
+        "detail": [f"{id} {value:.2f}" for id, value in zip(ids, similarities, strict=True)],
+    }
+    return pa.table(columns, schema=COPY_SCHEMA)
 
 
 def text_index(texts: Sequence[str]) -> TextIndex:
@@ -166,7 +166,8 @@ def nearest(
 
 
 def _digests(texts: FoldedTexts) -> list[bytes]:
-    data, digest = memoryview(texts.data), xxhash.xxh3_128_digest
+    data: Any = memoryview(texts.data.data)
+    digest = xxhash.xxh3_128_digest
     places = zip(texts.starts.tolist(), texts.ends.tolist(), strict=True)
     return [digest(data[start:end]) for start, end in places]
 
@@ -220,9 +221,7 @@ def _nearest(
         if known == 0 or known < threshold * len(own) - 1e-6:
             continue
         least, most = threshold * len(own) - 1e-6, len(own) / threshold + 1e-6
-        count = _count(
-            own, slots, places, lengths, postings, sizes, least, most, shared, touched
-        )
+        count = _count(own, slots, places, lengths, postings, sizes, least, most, shared, touched)
         for text in touched[:count]:
             similarity = shared[text] / (len(own) + sizes[text] - shared[text])
             shared[text] = 0

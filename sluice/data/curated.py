@@ -24,9 +24,10 @@ from sluice.data.split import (
     RESERVED,
     TRAIN,
     VALIDATION,
-    evaluation_shares,
+    Numbers,
+    draws_of,
     highest_chosen,
-    side_of,
+    sides_of,
 )
 from sluice.errors import BatchError
 from sluice.lake import Lake, step_key
@@ -86,13 +87,10 @@ def _split(
     folder: Path, rows: Path, held_out: HeldOut, section: DataSection, engine: Engine
 ) -> Counts:
     parts = part_files(rows)
-    shares = engine.map(partial(_shares_of, section), parts) if section.evaluation_share else []
-    highest = highest_chosen(list(chain.from_iterable(shares)), section)
-    chosen = [
-        record
-        for found in (engine.map(partial(_chosen_of, section, highest), parts) if shares else [])
-        for record in found
-    ]
+    drawn = parts if section.evaluation_share else []
+    highest = highest_chosen(engine.map(partial(_lowest_of, section), drawn), section)
+    found = engine.map(partial(_chosen_of, section, highest), drawn)
+    chosen = list(chain.from_iterable(found))
     write_part(folder / "evaluation" / part_name(0), table_of(held_out.evaluation))
     if chosen:
         write_part(folder / "evaluation" / part_name(1), table_of(chosen))
@@ -110,22 +108,22 @@ def _split(
     }
 
 
-def _shares_of(section: DataSection, path: Path) -> list[float]:
-    shares = evaluation_shares(records_of(read_part(path)), section)
-    return sorted(shares)[: section.max_evaluation_rows]
+def _lowest_of(section: DataSection, path: Path) -> Numbers:
+    numbers = draws_of(read_part(path)).evaluation
+    chosen = np.sort(numbers[numbers < section.evaluation_share])
+    return chosen[: section.max_evaluation_rows]
 
 
 def _chosen_of(section: DataSection, highest: float, path: Path) -> list[Record]:
-    records = records_of(read_part(path))
-    return [row for row in records if side_of(row, section, highest) == CHOSEN]
+    table = read_part(path)
+    sides = sides_of(draws_of(table), section, highest)
+    return records_of(table.filter(pa.array(sides == CHOSEN)))
 
 
 def _split_part(job: _Job, numbered: tuple[int, Path]) -> Counts:
     number, path = numbered
     table = read_part(path).select(SCHEMA.names)
-    sides = np.array(
-        [side_of(row, job.section, job.highest) for row in records_of(table)], dtype=object
-    )
+    sides = sides_of(draws_of(table), job.section, job.highest)
     sides, copies = _without_copies(table, sides, job.chosen)
     counts: Counts = {}
     for side in (TRAIN, VALIDATION):

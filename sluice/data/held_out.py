@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from sluice.data.cleaning.clean import CleanSettings, clean_records
@@ -101,9 +100,9 @@ def _converted(
 ) -> tuple[list[Record], list[Reject]]:
     if not rows:
         return [], rejects
-    form = section.form
+    form = "mapping" if section.mapping is not None else section.form
     if form == "auto":
-        form = detect_form([row.values for row in islice(rows, SAMPLE_ROWS)]).form
+        form = detect_form([row.values for row in rows[:SAMPLE_ROWS]], source).form
     convert = converter(form, section.mapping, section.tags)
     records: list[Record] = []
     for row in rows:

@@ -19,6 +19,7 @@ live, withdrawal     which batches count
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sluice.data.compute import Done, Engine, ThisProcess, untold
@@ -35,6 +36,7 @@ from sluice.data.intake.news import (
 from sluice.data.intake.run import Intake, IntakeRun, Refused
 from sluice.data.intake.take import Desk, Taken
 from sluice.data.intake.watermark import PlaceRead, read_watermark
+from sluice.data.reading import Place
 from sluice.lake import Lake, file_digest
 from sluice.recipe import DataSection
 from sluice.recipe.data import LANDING
@@ -48,6 +50,7 @@ __all__ = [
     "ingest_file",
     "ingest_files",
     "ingest_new",
+    "ingest_places",
     "is_ingested",
     "may_have_news",
     "unseen_files",
@@ -60,7 +63,7 @@ def ingest_new(
     shelves: Shelves,
     engine: Engine,
     *,
-    settle_seconds: float = 0.0,
+    settle_seconds: float,
     done: Done = untold,
 ) -> Intake:
     """Take in all that is new; what is refused does not stop the rest.
@@ -89,8 +92,15 @@ def ingest_files(
     Raises:
         BatchError: one does not exist, or its format is unknown.
     """
-    run = IntakeRun(data, Desk(lake, engine, data.max_reject_share, done))
-    run.take_files(LANDING, Manner.of(data, data), [place_of(path) for path in paths])
+    return ingest_places([place_of(path) for path in paths], lake, data, engine, done)
+
+
+def ingest_places(
+    places: Sequence[Place], lake: Lake, data: DataSection, engine: Engine, done: Done = untold
+) -> Intake:
+    """Take in these places as if they lay in the landing folder."""
+    run = IntakeRun(data, Desk(lake, engine, data.max_reject_share, done), settle_seconds=0.0)
+    run.take_files(LANDING, Manner.of(data, data), places)
     run.digests.save()
     return run.intake
 
@@ -120,4 +130,4 @@ def _read_of(path: Path, lake: Lake) -> PlaceRead:
     named = places.get(path.name)
     if named is not None and named.digest == digest:
         return named
-    return next(place for place in places.values() if place.digest == digest)
+    return next(place for place in places.values() if digest in (place.digest, *place.earlier))

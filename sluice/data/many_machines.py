@@ -7,6 +7,7 @@ it, under the same path.
 
 from __future__ import annotations
 
+import importlib
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -59,21 +60,20 @@ class _Call:
 
 def _connected(address: str | None) -> Any:
     try:
-        import ray  # pyright: ignore[reportMissingTypeStubs]
-        import ray.data  # pyright: ignore[reportMissingTypeStubs]
+        ray: Any = importlib.import_module("ray")
+        data: Any = importlib.import_module("ray.data")
     except ImportError as error:
         raise SluiceError(
             "compute.engine is `ray`, but Ray is not installed. "
             "Run `pip install 'sluice-train[ray]'`, or set compute.engine to `local`."
         ) from error
-    found: Any = ray
     try:
-        if not found.is_initialized():
-            found.init(address=address, log_to_driver=False, logging_level="ERROR")
+        if not ray.is_initialized():
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except ConnectionError as error:
         raise SluiceError(
             f"No Ray cluster answers at {address}: {error}. Start one (`ray start --head`), or "
             "set compute.engine to `local`."
         ) from error
-    found.data.DataContext.get_current().enable_progress_bars = False
-    return found
+    data.DataContext.get_current().enable_progress_bars = False
+    return ray

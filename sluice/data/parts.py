@@ -34,7 +34,7 @@ def part_files(folder: Path) -> list[Path]:
 def write_part(path: Path, table: Any) -> None:
     """Write one part. The same table gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd", compression_level=1, store_schema=True)
+    pq.write_table(table, path, compression="lz4")
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> Any:

@@ -52,9 +52,10 @@ def find(rows: Iterable[Gone], ids: Sequence[str]) -> list[Gone]:
 
 def released_from(table: Any) -> list[str | None]:
     """For each row of a table the reason from which a person has released it, if one has."""
-    sources, tags = (table.column(name).to_pylist() for name in ("source", "tags"))
+    sources: list[str] = table.column("source").to_pylist()
+    tags: list[list[tuple[str, str]] | None] = table.column("tags").to_pylist()
     return [
-        dict(own or ()).get(TAG) if source.startswith(f"{SOURCE}/") else None
+        dict(own).get(TAG) if own and source.startswith(f"{SOURCE}/") else None
         for source, own in zip(sources, tags, strict=True)
     ]
 

@@ -6,52 +6,61 @@ evaluation when more months arrive.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
+import xxhash
 
-from sluice.data.record import Record
-from sluice.data.similarity import folded
+from sluice.data.duplicates.rows import fold_rows
 from sluice.recipe import DataSection
 
 TRAIN, VALIDATION, CHOSEN, RESERVE = "train", "validation", "chosen", "reserve"
 RESERVED = "evaluation_reserve"
+EVALUATION_SEED, VALIDATION_SEED = 1, 2  # the two choices are independent of each other
+
+Numbers = npt.NDArray[np.float64]
 
 
-def share(purpose: str, question: str) -> float:
-    """A number in [0, 1) that depends on the purpose and the question's text, and on nothing else.
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """For each row a number in [0, 1) for each choice; it depends on the question and on nothing
+    else, so two answers to one question land on the same side."""
 
-    Equal questions get equal numbers, so two answers to one question land on the same side.
+    evaluation: Numbers
+    validation: Numbers
+
+
+def draws_of(table: Any) -> Draws:
+    """The numbers of a table's rows. Questions that differ in case or spacing are the same."""
+    rows = fold_rows(table)
+    # Rows of plain text ask nothing: what they say decides.
+    questions = rows.texts.take(np.where(rows.questions < 0, rows.answers, rows.questions))
+    data, digest = memoryview(cast("Any", questions.data)), xxhash.xxh3_64_intdigest
+    places = list(zip(questions.starts.tolist(), questions.ends.tolist(), strict=True))
+    evaluation, validation = (
+        np.array([digest(data[start:end], seed) for start, end in places], np.uint64) / 2.0**64
+        for seed in (EVALUATION_SEED, VALIDATION_SEED)
+    )
+    return Draws(evaluation, validation)
+
+
+def highest_chosen(lowest: Sequence[Numbers], section: DataSection) -> float:
+    """The number up to which a row is judged by, given the lowest of each part; -1 for none.
+
+    Those above it, below `evaluation_share`, stay in reserve. The reserve is never trained on, so
+    that a row which is judged by one month cannot be trained on in the next.
     """
-    digest = hashlib.sha256(f"{purpose}\n{folded(question)}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
+    numbers = np.sort(np.concatenate([np.zeros(0), *lowest]))[: section.max_evaluation_rows]
+    return float(numbers[-1]) if len(numbers) else -1.0
 
 
-def evaluation_shares(records: Sequence[Record], section: DataSection) -> list[float]:
-    """The numbers below `evaluation_share` among those of the rows."""
-    if section.evaluation_share == 0:
-        return []
-    found = (share("evaluation", record.question) for record in records)
-    return [number for number in found if number < section.evaluation_share]
-
-
-def highest_chosen(shares: Sequence[float], section: DataSection) -> float:
-    """The number up to which a row is judged by; those above it stay in reserve.
-
-    The reserve is never trained on, so that a row which is judged by one month cannot be trained
-    on in the next.
-    """
-    lowest = np.sort(np.asarray(shares))[: section.max_evaluation_rows]
-    return float(lowest[-1]) if len(lowest) else -1.0
-
-
-def side_of(record: Record, section: DataSection, highest: float) -> str:
-    """`train`, `validation`, `chosen` (for evaluation) or `reserve`."""
-    if section.evaluation_share:
-        number = share("evaluation", record.question)
-        if number < section.evaluation_share:
-            return CHOSEN if number <= highest else RESERVE
-    if share("validation", record.question) < section.validation_share:
-        return VALIDATION
-    return TRAIN
+def sides_of(draws: Draws, section: DataSection, highest: float) -> Any:
+    """For each row `train`, `validation`, `chosen` (for evaluation) or `reserve`."""
+    away = draws.evaluation < section.evaluation_share
+    measured = draws.validation < section.validation_share
+    sides = np.where(measured, VALIDATION, TRAIN).astype(object)
+    sides[away] = np.where(draws.evaluation[away] <= highest, CHOSEN, RESERVE)
+    return sides

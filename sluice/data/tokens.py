@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -28,7 +29,8 @@ _BATCH = 2048  # texts that are encoded at a time: some 10 MB of tokens
 
 def special_tokens(tokenizer_json: Path) -> tuple[str, ...]:
     """The texts that a tokenizer turns into special tokens wherever they stand."""
-    found = json.loads(tokenizer_json.read_text(encoding="utf-8")).get("added_tokens") or []
+    file: dict[str, Any] = json.loads(tokenizer_json.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = file.get("added_tokens") or []
     return tuple(sorted(token["content"] for token in found if token.get("special")))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice.data.record import Record
 from sluice.errors import EvaluationError
-from sluice.training.loading import as_chat, prompt_text
+from sluice.training.loading import as_chat, as_prompt, prompt_text, tool_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,11 @@ def chat_row(tokenizer: Any, record: Record, system_prompt: str | None) -> ChatR
     Raises:
         EvaluationError: the template writes a prompt differently once the answer follows.
     """
-    chat = as_chat(record.prompt, system_prompt)
-    prompt = prompt_text(tokenizer, chat)
-    whole = str(
-        tokenizer.apply_chat_template(
-            [*chat, {"role": "assistant", "content": record.answer}], tokenize=False
-        )
-    )
+    chat = as_prompt(record.prompt, system_prompt)
+    prompt = prompt_text(tokenizer, chat, record.tools)
+    answered = [*chat, *as_chat(record.messages[-1:], None)]
+    tools = tool_list(record.tools)
+    whole = str(tokenizer.apply_chat_template(answered, tools=tools, tokenize=False))
     if not whole.startswith(prompt):
         raise EvaluationError(
             f"Row {record.id}: the chat template writes the prompt differently once an answer "

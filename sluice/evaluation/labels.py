@@ -19,7 +19,7 @@ from sluice.evaluation.bootstrap import Floats, RowStatistics
 from sluice.evaluation.in_memory_metric import InMemoryMetric, require_pairs
 
 # What models put around a label without meaning another one: "退款。", "**Positive**", "'spam'".
-AROUND = " .,;:!?。，；：！？、*`'\"“”‘’「」『』"  # noqa: RUF001
+AROUND = " .,;:!?。，；：！？、*`'\"“”‘’「」『』"
 
 
 class LabelScores(InMemoryMetric):

@@ -21,6 +21,7 @@ from sluice.data.record import Record
 from sluice.errors import EvaluationError
 from sluice.evaluation.chat import chat_row
 from sluice.evaluation.generation import generate_answers
+from sluice.evaluation.labels import said
 from sluice.evaluation.likelihood import answer_likelihoods
 from sluice.evaluation.predictions import Prediction, Predictions
 from sluice.evaluation.request import EvaluationRequest, ModelToScore
@@ -118,7 +119,7 @@ def predict(
 def _label_of(record: Record) -> str | None:
     """The label of a row that is to be classified: whose answer is its label and nothing else."""
     label = record.tag("label")
-    return label if label is not None and label == record.answer else None
+    return label if label is not None and said(label) == said(record.answer) else None
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ class DuplicatesSection(Section):
     )
     near: bool = Field(
         default=True,
-        description="Drop a row that is nearly the same as an earlier one, question and answer.",
+        description="Drop a row that is nearly the same as one that is kept before it, question "
+        "and answer: the same numbers, signs and negations, and no word for another.",
     )
     similarity: float = Field(
         default=0.8,
@@ -30,10 +31,12 @@ class DuplicatesSection(Section):
     )
     keep: Literal["first", "last", "longest"] = Field(
         default="first",
-        description="Which of equal rows stays: the first or the last in the order of rows, or "
-        "the one with the longest answer.",
+        description="Which of like rows stays: the first or the last in the order of rows, or "
+        "the one with the longest answer (in bytes; the first of equally long ones).",
     )
-    conflicts: Literal["quarantine", "keep"] = Field(
+    conflicts: Literal["quarantine", "strict", "keep"] = Field(
         default="quarantine",
-        description="What happens to rows that give different answers to the same question.",
+        description="What happens to the rows of a question whose answers contradict each other "
+        "(other numbers, yes and no, other short answers): they wait for a person, or stay. "
+        "strict: also where two answers differ in any other way, as in rewordings.",
     )

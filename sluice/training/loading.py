@@ -85,11 +85,31 @@ def as_chat(messages: Sequence[Message], system_prompt: str | None) -> list[dict
     return chat
 
 
+def as_prompt(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, Any]]:
+    """The same for what comes before an answer: a row of plain text has an empty question.
+
+    Templates refuse a conversation in which nobody but the assistant speaks.
+    """
+    chat = as_chat(messages, system_prompt)
+    if any(turn["role"] in ("user", "tool") for turn in chat):
+        return chat
+    return [*chat, {"role": "user", "content": ""}]
+
+
 def _turn(message: Message) -> dict[str, Any]:
     more: dict[str, Any] = json.loads(message.more) if message.more else {}
     return {"role": message.role, "content": message.content, **more}
 
 
-def prompt_text(tokenizer: Any, chat: list[dict[str, Any]]) -> str:
-    """The prompt as text, ending where the assistant's answer begins."""
-    return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+def prompt_text(tokenizer: Any, chat: list[dict[str, Any]], tools: str | None = None) -> str:
+    """The prompt as text, ending where the assistant's answer begins; `tools` are JSON."""
+    return str(
+        tokenizer.apply_chat_template(
+            chat, tools=tool_list(tools), tokenize=False, add_generation_prompt=True
+        )
+    )
+
+
+def tool_list(tools: str | None) -> list[Any] | None:
+    """Tool definitions as chat templates take them."""
+    return json.loads(tools) if tools else None

@@ -31,6 +31,7 @@ from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER
 from sluice.training.checkpoints import newest_verified, seal, step_of
 from sluice.training.loading import (
     as_chat,
+    as_prompt,
     chosen_precision,
     load_base,
     load_tokenizer,
@@ -174,11 +175,13 @@ def _adapter(settings: TrainingSection) -> LoraConfig:
 
 
 def _dataset(rows: list[Record], system_prompt: str | None) -> Any:
+    with_tools = any(row.tools for row in rows)
     return Dataset.from_list(
         [
             {
-                "prompt": as_chat(row.prompt, system_prompt),
+                "prompt": as_prompt(row.prompt, system_prompt),
                 "completion": as_chat(row.messages[-1:], None),
+                **({"tools": row.tools} if with_tools else {}),
             }
             for row in rows
         ]

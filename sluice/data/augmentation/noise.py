@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sluice.data.augmentation.draws import Draws
 from sluice.data.augmentation.lookalikes import alike
-from sluice.data.augmentation.protected import protected_places
+from sluice.data.augmentation.protected import protected_places, protected_texts
 from sluice.data.augmentation.variant import Missed, Variant, with_question
 from sluice.data.record import Record
 from sluice.recipe.augmentation import NoiseKind
@@ -36,7 +36,12 @@ class Noise:
         if len(letters) < _MIN_LETTERS:
             return Missed("too_short")
         changed = self._mistyped(text, letters, draws)
-        return Missed("unchanged") if changed == text else with_question(record, changed)
+        if changed == text:
+            return Missed("unchanged")
+        # 2天3夜 without its 天 would say 23, and "nod" without its d "no".
+        if protected_texts(changed, self.protect) != protected_texts(text, self.protect):
+            return Missed("facts_changed")
+        return with_question(record, changed)
 
     def _mistyped(self, text: str, letters: list[int], draws: Draws) -> str:
         chosen = {i for i in letters if draws.chance(self.rate)} or {draws.pick(letters)}

@@ -37,6 +37,11 @@ def protected_places(text: str, names: Sequence[str]) -> set[int]:
     return {i for start, end in protected_spans(text, names) for i in range(start, end)}
 
 
+def protected_texts(text: str, names: Sequence[str]) -> list[str]:
+    """The protected parts themselves, in order."""
+    return [text[start:end] for start, end in protected_spans(text, names)]
+
+
 def facts_of(text: str, names: Sequence[str]) -> list[str]:
     """Numbers, addresses, placeholders and listed names of a text, sorted: a rewording has the
     same. Negations and Chinese numerals are left out: another wording may well put a thing the

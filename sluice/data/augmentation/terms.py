@@ -48,13 +48,15 @@ class Terms:
         return [self._variant(r, d) for r, d in zip(records, draws, strict=True)]
 
     def _variant(self, record: Record, draws: Draws) -> Variant:
+        listed = self._listed(record.question)
+        if not listed:
+            return Missed("no_list")
         texts = [m.content for m in record.messages]
         found = [self.dictionary.find(text) for text in texts]
-        lists = [_lists(*pair) for pair in zip(texts, found, strict=True)]
-        alone = self._alone(texts, found, lists)
-        candidates = [w for w in self._listed(record.question) if w not in alone]
+        alone = _used_alone(texts, found)
+        candidates = [word for word in listed if word not in alone]
         if not candidates:
-            return Missed("term_used_alone" if self._listed(record.question) else "no_list")
+            return Missed("term_used_alone")
         old = draws.pick(candidates)
         group = self.dictionary.group_of[old]
         # By plain search too: a new term inside a longer word would be a mention as well.
@@ -77,26 +79,24 @@ class Terms:
         terms = [
             _term(question, f)
             for run in _lists(question, self.dictionary.find(question))
-            if len(run) >= self.min_terms
+            if len({_term(question, f) for f in run}) >= self.min_terms
             for f in run
             if kept.isdisjoint(range(f.start, f.end))
         ]
         return list(dict.fromkeys(terms))
 
-    def _alone(
-        self, texts: list[str], found: list[list[Found]], lists: list[list[list[Found]]]
-    ) -> set[str]:
-        """Terms that also stand outside of any list."""
-        return {
-            _term(text, f)
-            for text, terms, runs in zip(texts, found, lists, strict=True)
-            for f in terms
-            if not any(f in run for run in runs)
-        }
+
+def _used_alone(texts: list[str], found: list[list[Found]]) -> set[str]:
+    """Terms that also stand outside of any list."""
+    return {
+        _term(text, f)
+        for text, terms in zip(texts, found, strict=True)
+        for f in set(terms).difference(*_lists(text, terms))
+    }
 
 
 def _lists(text: str, found: list[Found]) -> list[list[Found]]:
-    """Runs of two or more terms of one group with nothing but separators between them."""
+    """Runs of two or more different terms of a group with nothing but separators between them."""
     runs: list[list[Found]] = []
     for term in found:
         last = runs[-1][-1] if runs else None
@@ -109,7 +109,7 @@ def _lists(text: str, found: list[Found]) -> list[list[Found]]:
             runs[-1].append(term)
         else:
             runs.append([term])
-    return [run for run in runs if len(run) > 1]
+    return [run for run in runs if len({_term(text, f) for f in run}) > 1]
 
 
 def _term(text: str, found: Found) -> str:

@@ -103,6 +103,11 @@ def _count(script: re.Pattern[str], text: str) -> int:
     return sum(map(len, script.findall(text)))
 
 
+def _is_plainly_english(text: str) -> bool:
+    # Also keeps texts full of names, which lingua takes for any language, where they belong.
+    return len({word.lower() for word in _ENGLISH.findall(text)}) > 1
+
+
 def _identifier(section: CleaningSection) -> Any:
     detector, codes = _lingua()
     unknown = set(section.languages) - set(codes.values())
@@ -115,6 +120,8 @@ def _identifier(section: CleaningSection) -> Any:
     def identify(text: str) -> str | None:
         text = text[:_LOOKED_AT]
         script = by_script(text)
+        if script is None and "en" in section.languages and _is_plainly_english(text):
+            return "en"
         if script or sum(map(str.isalpha, text)) < section.min_language_letters:
             return script
         best: Any = detector.compute_language_confidence_values(text)[0]

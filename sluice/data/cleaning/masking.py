@@ -30,12 +30,12 @@ def look_at(text: str, private: Private) -> Looked | None:
     if not private.may_have(text):
         return None
     masked = private.mask(text)
-    found = Counter(span.kind for span in private.find(masked.text))
-    left = Counter({k: n for k, n in found.items() if private.treatments[k] in _FATES})
+    found = private.find(masked.text)
+    left = Counter[Kind](s.kind for s in found if private.treatments[s.kind] in _FATES)
     return Looked(masked.text, frozenset(masked.counts), left)
 
 
 def reason_to_leave(left: Counter[Kind], private: Private) -> Reason:
     """Why a row with these values leaves: its first kind, in the order of `KINDS`."""
-    kind = next(kind for kind in KINDS if left[kind])
+    kind = min(left, key=KINDS.index)
     return _FATES[private.treatments[kind]], f"{PRIVATE}{kind}", f"{left[kind]} found"

@@ -136,7 +136,7 @@ def _words(text: Any, hashes: Any, chars: Any, out: Any) -> int:
 
 @compiled
 def _end_word(
-    n: int, total: int, length: int, value: Any, has_letter: bool, hashes: Any, chars: Any, out: Any
+    n: int, total: int, length: int, value: Any, has_letter: Any, hashes: Any, chars: Any, out: Any
 ) -> tuple[int, int]:
     hashes[n] = value
     chars[n] = total

@@ -9,7 +9,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
@@ -79,7 +79,8 @@ class _Work:
         return int(np.searchsorted(self.ends, message, side="right"))
 
     def repair_texts(self) -> None:
-        for i in suspects(self.contents, self.settings).tolist():
+        numbers: list[int] = suspects(self.contents, self.settings).tolist()
+        for i in numbers:
             repaired = repair_text(self.texts[i], self.settings)
             if repaired.repairs:
                 self.texts[i] = repaired.text
@@ -106,7 +107,7 @@ class _Work:
     def repair_json(self) -> None:
         """Tool calls and tools are JSON, whose texts may hold special tokens and private values."""
         more = self.flat.field("more")
-        rows = {self.row_of(i) for i in np.flatnonzero(more.is_valid())}
+        rows = {self.row_of(i) for i in np.flatnonzero(more.is_valid()).tolist()}
         rows |= set(np.flatnonzero(_chunk(self.table, "tools").is_valid()).tolist())
         if not rows:
             return
@@ -227,11 +228,10 @@ def _repaired_value(value: Any, repair: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return repair(value)
     if isinstance(value, dict):
-        found: dict[str, Any] = value
-        return {key: _repaired_value(inner, repair) for key, inner in found.items()}
+        pairs = cast("dict[str, Any]", value).items()
+        return {key: _repaired_value(inner, repair) for key, inner in pairs}
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_repaired_value(inner, repair) for inner in items]
+        return [_repaired_value(inner, repair) for inner in cast("list[Any]", value)]
     if isinstance(value, int) and len(str(value)) >= _LEAST_DIGITS:
         return value if (text := repair(str(value))) == str(value) else text
     return value

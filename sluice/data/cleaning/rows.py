@@ -30,7 +30,7 @@ class Rows:
         """`texts` are the contents of all messages of `table`, whose columns are in one piece."""
         self.table = table
         self.live: Any = np.ones(table.num_rows, dtype=bool)
-        self._texts = texts
+        self._texts = list(texts)
         self._remembered: dict[str, Any] = {}
         lists = _lists(table)
         flat = lists.flatten()

@@ -16,6 +16,7 @@ LENGTHS = ("question_characters", "answer_characters", "tokens")
 LENGTH_BINS = 96
 BINS_PER_DOUBLING = 4  # so a bin is 19 % wide, and the last one begins at 14 million
 BUCKETS = 4096  # of hashed tokens: the frequent ones, which carry the counts, rarely share one
+ROW_TOKENS = 64  # different tokens that one row adds to the vocabulary, at most
 CELL_BITS = 22  # 4 million cells, half a megabyte: half full at 3 million different token pairs
 CELLS = 1 << CELL_BITS
 SAMPLED_ROWS = 512

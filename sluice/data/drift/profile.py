@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from sluice.data.drift.half import (
     CELLS,
     LENGTH_BINS,
     NO_CELL,
+    ROW_TOKENS,
     SAMPLED_PAIRS,
     Half,
     Mix,
@@ -123,7 +125,7 @@ def _half(table: Any, keys: Any) -> Half:
         languages=_mix(table.column("language")),
         tags=_tags(table.column("tags").combine_chunks()),
         vocabulary=_vocabulary(tokens.hashes, tokens.offsets),
-        seen=np.packbits(_counts(cells, CELLS) > 0),
+        seen=_bits(cells),
         sampled=sampled,
         cells=sampled_cells,
     )
@@ -150,10 +152,19 @@ def _texts_of(table: Any) -> tuple[Any, Any]:
 
 
 def _vocabulary(hashes: Any, offsets: Any) -> Any:
-    """For each bucket the rows that have a token in it: one long row must not outweigh the rest."""
+    """For each bucket the rows that have a token in it, of each row at most `ROW_TOKENS` tokens.
+
+    Those are the ones with the smallest hashes. One pasted document of 4,000 characters would
+    otherwise be a third of the vocabulary of 50 short rows.
+    """
     rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    buckets = (hashes % np.uint64(BUCKETS)).astype(np.int64)
-    return _counts(np.unique(rows * BUCKETS + buckets) % BUCKETS, BUCKETS)
+    order = np.lexsort((hashes, rows))
+    rows, hashes = rows[order], hashes[order]
+    new = np.ones(len(rows), dtype=bool)
+    new[1:] = (rows[1:] != rows[:-1]) | (hashes[1:] != hashes[:-1])
+    rows, hashes = rows[new], hashes[new]
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    return _counts(hashes[rank < ROW_TOKENS] % np.uint64(BUCKETS), BUCKETS)
 
 
 def _bins(lengths: Any) -> Any:
@@ -163,6 +174,12 @@ def _bins(lengths: Any) -> Any:
 
 def _counts(values: Any, size: int) -> Any:
     return np.bincount(values.astype(np.int64), minlength=size)
+
+
+def _bits(cells: Any) -> Any:
+    seen = np.zeros(CELLS, dtype=bool)
+    seen[cells.astype(np.int64)] = True
+    return np.packbits(seen)
 
 
 def _sample(keys: Any, hashes: Any, offsets: Any) -> tuple[Any, Any]:
@@ -188,7 +205,12 @@ def _tags(maps: Any) -> dict[str, Mix | None]:
     maps = maps if isinstance(maps, pa.Array) else pa.concat_arrays(maps.chunks)
     keys, items = maps.keys, maps.items
     names = sorted(pc.unique(keys).to_pylist())
-    return {name: bounded(_mix(items.filter(pc.equal(keys, name)))) for name in names}
+    return {n: bounded(_hashed(_mix(items.filter(pc.equal(keys, n))))) for n in names}
+
+
+def _hashed(mix: Mix) -> Mix:
+    """The same mix without its words: a tag may name who wrote a row."""
+    return Counter({sha256(value.encode()).hexdigest()[:12]: n for value, n in mix.items()})
 
 
 def _half_to_json(half: Half) -> dict[str, Any]:

@@ -24,12 +24,12 @@ import numpy.typing as npt
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import rensa  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.duplicates.guard import guards_of
+from sluice.data.duplicates.guard import Guards, guards_of
+from sluice.data.duplicates.lexicon import telling
 from sluice.data.duplicates.rows import FoldedRows
 from sluice.data.similarity.fold import FoldedTexts
 from sluice.data.similarity.hashed import (
     HashedRows,
-    Hashes,
     beside,
     hashed_shingles,
     hashed_tokens,
@@ -39,7 +39,7 @@ from sluice.data.similarity.utf8 import u64
 
 nb: Any = numba  # not typed
 pa: Any = pyarrow
-minhash: Any = rensa.RMinHash
+rs: Any = rensa
 
 RECALL = 0.98
 MOST_HASHES = 48  # what they cost is about the same as tokenising the row
@@ -54,7 +54,7 @@ class Sides:
 
     texts: tuple[FoldedTexts, FoldedTexts]
     tokens: tuple[HashedRows, HashedRows]
-    guards: Hashes
+    guards: Guards
 
 
 def sides_of(rows: FoldedRows) -> Sides:
@@ -66,24 +66,30 @@ def sides_of(rows: FoldedRows) -> Sides:
 
 def bands_for(similarity: float) -> tuple[int, int]:
     """Number of bands, and of hashes in each, for a threshold above 0 and at most 1."""
-    for length in range(LONGEST_BAND, 0, -1):
-        agree = similarity**length
-        bands = 1 if agree == 1 else ceil(log(1 - RECALL) / log(1 - agree))
-        if length == 1 or bands * length <= MOST_HASHES:
-            break
-    return bands, length
+    for length in range(LONGEST_BAND, 1, -1):
+        bands = _bands(similarity, length)
+        if bands * length <= MOST_HASHES:
+            return bands, length
+    return _bands(similarity, 1), 1
+
+
+def _bands(similarity: float, length: int) -> int:
+    """How many bands of a length find rows at the threshold with a chance of `RECALL`."""
+    agree = similarity**length
+    return 1 if agree == 1 else ceil(log(1 - RECALL) / log(1 - agree))
 
 
 def bands_of(rows: FoldedRows, sides: Sides, start: int, similarity: float) -> Any:
     """Each row once for each band: `row` (from `start` on), `key`, and `answer_bytes`.
 
     Rows of one key are candidates: their guards are equal and so is a band. Rows without any word
-    are in none; equality is all that there is to compare in them.
+    that says something are in none: equality is all that there is to compare in them.
     """
     bands, length = bands_for(similarity)
-    shingles = beside(*(hashed_shingles(sides.tokens[i], 1 + i) for i in range(2)))
+    asked, answered = (telling(tokens) for tokens in sides.tokens)
+    shingles = beside(hashed_shingles(asked, QUESTION), hashed_shingles(answered, ANSWER))
     places = np.flatnonzero(np.diff(shingles.offsets)).astype(np.int64)
-    keys = _keys(_signatures(shingles, bands * length)[places], sides.guards[places], length)
+    keys = _keys(_signatures(shingles, bands * length)[places], sides.guards.same[places], length)
     answers = sides.texts[1]
     return pa.table(
         {
@@ -97,7 +103,7 @@ def bands_of(rows: FoldedRows, sides: Sides, start: int, similarity: float) -> A
 def _signatures(shingles: HashedRows, hashes: int) -> npt.NDArray[np.uint32]:
     rows = len(shingles.offsets) - 1
     offsets = shingles.offsets.astype(np.uint64)
-    matrix = minhash.digest_matrix_from_flat_token_hashes(
+    matrix = rs.RMinHash.digest_matrix_from_flat_token_hashes(
         shingles.hashes, offsets, num_perm=hashes, seed=SEED
     )
     flat = chain.from_iterable(matrix.to_rows())

@@ -8,7 +8,15 @@ import numba
 import numpy as np
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.duplicates.lexicon import EMPTY, NEGATIVE, NUMBER, POSITIVE, lexicon
+from sluice.data.duplicates.lexicon import (
+    EMPTY,
+    NEGATIVE,
+    NUMBER,
+    POSITIVE,
+    is_harmless,
+    kind_of,
+    lexicon,
+)
 from sluice.data.duplicates.numbers import numbers_of
 from sluice.data.duplicates.rows import FoldedRows
 from sluice.data.similarity.hashed import HashedRows, beside, hashed_tokens
@@ -42,30 +50,8 @@ def _lists(rows: HashedRows) -> Any:
     return pa.ListArray.from_arrays(pa.array(rows.offsets, pa.int32()), pa.array(rows.hashes))
 
 
-@nb.njit(cache=True, inline="always")
-def kind_of(token: Any, hashes: Any, kinds: Any) -> Any:
-    """What the lexicon says of a token: its kinds, or 0."""
-    mask = u64(len(hashes) - 1)
-    at = token & mask
-    while kinds[at] != 0:
-        if hashes[at] == token:
-            return kinds[at]
-        at = (at + u64(1)) & mask
-    return np.uint8(0)
-
-
-@nb.njit(cache=True, inline="always")
-def is_harmless(token: Any, following: Any, harmless: Any) -> bool:
-    """True for a negative word that the next one makes harmless, as in "no problem"."""
-    pair = token ^ (following << u64(1))
-    for known in harmless:
-        if known == pair:
-            return True
-    return False
-
-
 @nb.njit(cache=True, nogil=True)
-def _claims(tokens: Any, offsets: Any, hashes: Any, kinds: Any, harmless: Any) -> Any:  # noqa: C901
+def _claims(tokens: Any, offsets: Any, hashes: Any, kinds: Any, harmless: Any) -> Any:
     rows = len(offsets) - 1
     says = np.zeros(rows, dtype=np.int8)
     numbers = np.empty(len(tokens), dtype=np.uint64)

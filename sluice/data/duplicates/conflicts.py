@@ -85,9 +85,9 @@ def _contested(table: Any) -> list[tuple[int, int]]:
 
 
 def _decided(group: Any, conflicts: Conflicts) -> list[tuple[int, str]]:
-    answers = group.column("answer_key").to_pylist()
-    firsts = list({answer: i for i, answer in reversed(list(enumerate(answers)))}.values())
-    firsts = sorted(firsts)[:MOST_ANSWERS]
+    answers: list[int] = group.column("answer_key").to_pylist()
+    firsts = sorted({answer: i for i, answer in reversed(list(enumerate(answers)))}.values())
+    firsts = firsts[:MOST_ANSWERS]
     why = "different" if conflicts == "strict" else _first_contradiction(group, firsts)
     if why is None:
         return []

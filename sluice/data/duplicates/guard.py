@@ -2,63 +2,102 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numba
-import numpy as np
 
-from sluice.data.duplicates.claims import is_harmless, kind_of
-from sluice.data.duplicates.lexicon import NEGATIVE, NUMBER, lexicon
+from sluice.data.duplicates.lexicon import NEGATIVE, NUMBER, is_harmless, kind_of, lexicon
 from sluice.data.duplicates.numbers import numbers_and_signs_of
 from sluice.data.duplicates.rows import FoldedRows, chained
+from sluice.data.similarity.code_points import SPACE, WORD, code_point_table
 from sluice.data.similarity.fold import FoldedTexts
-from sluice.data.similarity.hashed import HashedRows, Hashes, joined
-from sluice.data.similarity.utf8 import u64
+from sluice.data.similarity.hashed import HashedRows, Hashes, joined, mix
+from sluice.data.similarity.utf8 import decode, u64
 
 nb: Any = numba  # not typed
+
+_ENDS = tuple(ord(mark) for mark in "!?;。！？；")  # of sentences; a full stop before a space also
+_FULL_STOP = ord(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """Three hashes for each row.
+
+    `same` stands for the messages before the question, the tools, and the numbers, signs and
+    negative words of question and answer: rows that differ in it are never near. Price lists and
+    other tables in words are alike in all but these. `order` stands for their order, `sentences`
+    for the sentences in any order: near rows agree in one of the two.
+    """
+
+    same: Hashes
+    order: Hashes
+    sentences: Hashes
 
 
 def guards_of(
     rows: FoldedRows,
     sides: tuple[FoldedTexts, FoldedTexts],
     tokens: tuple[HashedRows, HashedRows],
-) -> Hashes:
-    """One hash for each row. Rows of different hashes are never near.
-
-    It stands for the messages before the question, the tools, and, question and answer each, the
-    numbers, signs and negative words in their order. Price lists and other tables in words are
-    alike in all but these.
-    """
-    guards = chained(rows.firsts, rows.digests[:, 0], rows.tools, rows.questions, rows.answers)
+) -> Guards:
+    """The guards of rows, given their questions and answers and the tokens of these."""
+    same = chained(rows.firsts, rows.digests[:, 0], rows.tools, rows.questions, rows.answers)
+    order, sentences = same.copy(), same.copy()
+    table = code_point_table()
     for texts, side in zip(sides, tokens, strict=True):
         figures = numbers_and_signs_of(texts)
-        guards = _with_figures(guards, figures.hashes, figures.offsets)
-        guards = _with_words(guards, side.hashes, side.offsets, *lexicon())
-    return guards
+        _add_figures(same, order, figures.hashes, figures.offsets)
+        _add_words(same, order, side.hashes, side.offsets, *lexicon())
+        _add_sentences(sentences, texts.data, texts.starts, texts.ends, table)
+    return Guards(same, order, sentences)
 
 
 @nb.njit(cache=True, nogil=True)
-def _with_figures(guards: Any, figures: Any, offsets: Any) -> Any:
-    found = guards.copy()
-    for row in range(len(guards)):
+def _add_figures(same: Any, order: Any, figures: Any, offsets: Any) -> None:
+    for row in range(len(same)):
+        added = u64(0)
         for place in range(offsets[row], offsets[row + 1]):
-            found[row] = joined(found[row], figures[place])
-        found[row] = joined(found[row], u64(1))  # where one side ends and the next begins
-    return found
+            added += mix(figures[place])
+            order[row] = joined(order[row], figures[place])
+        same[row] = joined(same[row], added)
+        order[row] = joined(order[row], u64(1))  # where one side ends and the next begins
 
 
 @nb.njit(cache=True, nogil=True)
-def _with_words(
-    guards: Any, tokens: Any, offsets: Any, hashes: Any, kinds: Any, harmless: Any
-) -> Any:
-    found = guards.copy()
-    for row in range(len(guards)):
+def _add_words(
+    same: Any, order: Any, tokens: Any, offsets: Any, hashes: Any, kinds: Any, harmless: Any
+) -> None:
+    for row in range(len(same)):
+        added = u64(0)
         for place in range(offsets[row], offsets[row + 1]):
             kind = kind_of(tokens[place], hashes, kinds)
             if not kind & (NEGATIVE | NUMBER):
                 continue
             following = tokens[place + 1] if place + 1 < offsets[row + 1] else u64(0)
             if kind & NUMBER or not is_harmless(tokens[place], following, harmless):
-                found[row] = joined(found[row], tokens[place])
-        found[row] = joined(found[row], u64(2))
-    return found
+                added += mix(tokens[place])
+                order[row] = joined(order[row], tokens[place])
+        same[row] = joined(same[row], added)
+        order[row] = joined(order[row], u64(2))
+
+
+@nb.njit(cache=True, nogil=True)
+def _add_sentences(sentences: Any, data: Any, starts: Any, ends: Any, table: Any) -> None:
+    for row in range(len(sentences)):
+        at, end = u64(starts[row]), u64(ends[row])
+        added = value = word = u64(0)
+        while at < end:
+            code, at = decode(data, at)
+            stop = code == _FULL_STOP and (at == end or table[data[at]] & SPACE != 0)
+            if table[code] & WORD and not stop:
+                word = (word ^ code) * u64(0x100000001B3)
+                continue
+            if word != u64(0):
+                value = joined(value, word)
+                word = u64(0)
+            if stop or code in _ENDS:
+                added += mix(value)
+                value = u64(0)
+        added += mix(joined(value, word) if word != u64(0) else value)
+        sentences[row] = joined(sentences[row], added)

@@ -40,10 +40,13 @@ def keys_of(table: Any, rows: FoldedRows, start: int) -> Any:
 
 def _question_keys(rows: FoldedRows) -> Hashes:
     nobody = np.full(len(rows), -1, dtype=np.int64)
-    keys = chained(rows.firsts, rows.digests[:, 0], rows.tools, rows.answers, nobody)
+    keys: Hashes = chained(rows.firsts, rows.digests[:, 0], rows.tools, rows.answers, nobody)
     asked = rows.texts.take(rows.questions)
-    return np.where(asked.ends > asked.starts, keys, np.uint64(NO_QUESTION))
+    keys[asked.ends == asked.starts] = NO_QUESTION
+    return keys
 
 
 def _of_answers(rows: FoldedRows, values: Any, otherwise: Any) -> Any:
-    return np.where(rows.answers < 0, otherwise, values[rows.answers])
+    found: Any = values[rows.answers]
+    found[rows.answers < 0] = otherwise
+    return found

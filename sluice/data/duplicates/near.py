@@ -3,7 +3,8 @@
 A row is a near copy of another if
 
 - what was said before the question, and the tools, are the same;
-- question and answer name the same numbers, signs and negative words in the same order;
+- question and answer name the same numbers, signs and negative words in the same order, or the
+  sentences are the same in another order;
 - question and answer, each compared with its own kind, say the same in nearly the same words
   (`sluice.data.duplicates.compare`).
 
@@ -18,19 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from sluice.data.comparison import decisions
-from sluice.data.duplicates.compare import DIFFERENT, SAME, compare
-from sluice.data.duplicates.lexicon import lexicon
-from sluice.data.duplicates.slips import only_slips
+from sluice.data.duplicates.compare import same_words, shared_shingles
+from sluice.data.duplicates.pairs import part_of
 from sluice.data.duplicates.store import Store, open_store
-from sluice.data.similarity.fold import FoldedTexts
-from sluice.data.similarity.hashed import HashedRows, hashed_tokens
-
-nb: Any = numba  # not typed
 
 NEAR_DUPLICATE = "near_duplicate"
 
@@ -78,85 +73,38 @@ def near_pairs(
         store_a = open_store(stores[part_a])
         store_b = store_a if part_a == part_b else open_store(stores[part_b])
         for row_a, row_b, alike in compared(store_a, store_b, a, b, similarity):
-            yield Near(
-                starts[part_a] + row_a, starts[part_b] + row_b, store_a.place(row_a), alike
-            )
+            yield Near(starts[part_a] + row_a, starts[part_b] + row_b, store_a.place(row_a), alike)
 
 
 def compared(
     store_a: Store, store_b: Store, a: Rows, b: Rows, similarity: float
 ) -> Iterator[tuple[int, int, float]]:
     """Rows of two stores, pair by pair: those that are near, with their similarity."""
-    close = np.flatnonzero(store_a.guards[a] == store_b.guards[b])
-    a, b = a[close], b[close]
-    questions = _verdicts(store_a.questions, store_b.questions, a, b, similarity)
-    close = np.flatnonzero(questions[:, 0] != DIFFERENT)
-    a, b, questions = a[close], b[close], questions[close]
-    answers = _verdicts(store_a.answers, store_b.answers, a, b, similarity)
-    for i in np.flatnonzero(answers[:, 0] != DIFFERENT).tolist():
-        row_a, row_b = int(a[i]), int(b[i])
-        if all(
-            verdict == SAME or only_slips(texts_a.text(row_a), texts_b.text(row_b))
-            for verdict, texts_a, texts_b in (
-                (questions[i, 0], store_a.questions, store_b.questions),
-                (answers[i, 0], store_a.answers, store_b.answers),
-            )
-        ):
-            shared, union = (questions[i] + answers[i])[1:].tolist()
-            yield row_a, row_b, shared / union
+    of_a, of_b = store_a.guards, store_b.guards
+    same = of_a.same[a] == of_b.same[b]
+    same &= (of_a.order[a] == of_b.order[b]) | (of_a.sentences[a] == of_b.sentences[b])
+    a, b = a[same], b[same]
+    shared = np.zeros((len(a), 2), dtype=np.int64)
+    sides = ((store_a.questions, store_b.questions), (store_a.answers, store_b.answers))
+    for of_a, of_b in sides:
+        counts = shared_shingles(of_a, of_b, a, b)
+        close = counts[:, 0] >= similarity * counts[:, 1]
+        a, b, shared = a[close], b[close], (shared + counts)[close]
+    for of_a, of_b in sides:
+        same = same_words(of_a, of_b, a, b)
+        a, b, shared = a[same], b[same], shared[same]
+    alike = shared[:, 0] / np.maximum(shared[:, 1], 1)
+    yield from zip(a.tolist(), b.tolist(), alike.tolist(), strict=True)
 
 
 def _by_parts(pairs: Any, starts: Rows) -> Iterator[tuple[tuple[int, int], Rows, Rows]]:
     """The pairs of each two parts, as rows within them."""
     a, b = (pairs.column(name).to_numpy() for name in ("row_a", "row_b"))
-    part_a, part_b = (np.searchsorted(starts, rows, side="right") - 1 for rows in (a, b))
+    part_a, part_b = part_of(a, starts), part_of(b, starts)
     order = np.lexsort((b, a, part_a, part_b))
-    a, b, part_a, part_b = (values[order] for values in (a, b, part_a, part_b))
+    a, b, part_a, part_b = a[order], b[order], part_a[order], part_b[order]
     cuts = np.flatnonzero(np.diff(part_a) | np.diff(part_b)) + 1
     for block in np.split(np.arange(len(order)), cuts):
         if len(block):
             first, second = int(part_a[block[0]]), int(part_b[block[0]])
             yield (first, second), a[block] - starts[first], b[block] - starts[second]
-
-
-def _verdicts(a: FoldedTexts, b: FoldedTexts, rows_a: Rows, rows_b: Rows, similarity: float) -> Any:
-    """For each pair of texts: the verdict, and how many shingles are shared, of how many."""
-    both, place_a = np.unique(rows_a, return_inverse=True)
-    others, place_b = np.unique(rows_b, return_inverse=True)
-    tokens_a, tokens_b = hashed_tokens(a.take(both)), hashed_tokens(b.take(others))
-    return _compared(
-        *_flat(tokens_a),
-        *_flat(tokens_b),
-        place_a,
-        place_b,
-        a.unspaced[rows_a] & b.unspaced[rows_b],
-        similarity,
-        *lexicon()[:2],
-    )
-
-
-def _flat(rows: HashedRows) -> tuple[Any, Any]:
-    return rows.hashes, rows.offsets
-
-
-@nb.njit(cache=True, nogil=True)
-def _compared(
-    tokens_a: Any,
-    offsets_a: Any,
-    tokens_b: Any,
-    offsets_b: Any,
-    rows_a: Any,
-    rows_b: Any,
-    unspaced: Any,
-    similarity: float,
-    hashes: Any,
-    kinds: Any,
-) -> Any:
-    found = np.zeros((len(rows_a), 3), dtype=np.int64)
-    for pair in range(len(rows_a)):
-        i, j = rows_a[pair], rows_b[pair]
-        a = tokens_a[offsets_a[i] : offsets_a[i + 1]]
-        b = tokens_b[offsets_b[j] : offsets_b[j + 1]]
-        verdict, shared, union = compare(a, b, unspaced[pair], similarity, hashes, kinds)
-        found[pair, 0], found[pair, 1], found[pair, 2] = verdict, shared, union
-    return found

@@ -43,8 +43,14 @@ def pair_table(pairs: Rows, starts: Sequence[int]) -> Any:
     packed = np.unique(pairs[0].astype(np.uint64) << np.uint64(32) | pairs[1].astype(np.uint64))
     earlier = (packed >> np.uint64(32)).astype(np.int64)
     later = (packed & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    parts = np.searchsorted(np.asarray(starts), later, side="right") - 1
-    return pa.table({"row_a": earlier, "row_b": later, "key": parts.astype(np.uint64)})
+    parts = part_of(later, np.asarray(starts)).astype(np.uint64)
+    return pa.table({"row_a": earlier, "row_b": later, "key": parts})
+
+
+def part_of(rows: Rows, starts: Rows) -> Any:
+    """The number of the part that each row is in."""
+    found: Any = np.searchsorted(starts, rows, side="right")
+    return found - 1
 
 
 def kept_first(table: Any, keep: Keep) -> Any:

@@ -72,7 +72,8 @@ def _role_numbers(roles: Any) -> Any:
 
 def _digests(texts: FoldedTexts, roles: Any, more: Any) -> npt.NDArray[np.uint64]:
     """Two hashes of each text, its role and its other fields: together they hardly ever meet."""
-    data, digest = memoryview(texts.data), xxhash.xxh3_128_digest
+    data: Any = memoryview(texts.data.data)
+    digest = xxhash.xxh3_128_digest
     places = zip(texts.starts.tolist(), texts.ends.tolist(), roles.tolist(), strict=True)
     joined_up = b"".join([digest(data[start:end], role) for start, end, role in places])
     found = np.frombuffer(joined_up, dtype=np.uint64).reshape(-1, 2)

@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
 from sluice.data.duplicates.bands import Sides
+from sluice.data.duplicates.guard import Guards
 from sluice.data.grouping import read_table, write_table
 from sluice.data.similarity.fold import FoldedTexts
-from sluice.data.similarity.hashed import Hashes
 
 nb: Any = numba  # not typed
 pa: Any = pyarrow
+
+GUARDS = ("same", "order", "sentences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Store:
 
     questions: FoldedTexts
     answers: FoldedTexts
-    guards: Hashes
+    guards: Guards
     sources: Any
     lines: Any
 
@@ -36,7 +38,7 @@ class Store:
 
 def write_store(path: Path, table: Any, sides: Sides) -> Path:
     """Write what `near_copies` needs of a part's rows, about as large as their text."""
-    columns: dict[str, Any] = {"guard": sides.guards}
+    columns: dict[str, Any] = {name: getattr(sides.guards, name) for name in GUARDS}
     for name, texts in zip(("question", "answer"), sides.texts, strict=True):
         columns[name] = _packed(texts)
         columns[f"{name}_unspaced"] = texts.unspaced.astype(np.uint8)
@@ -51,7 +53,7 @@ def open_store(path: Path) -> Store:
     return Store(
         questions=_unpacked(table, "question"),
         answers=_unpacked(table, "answer"),
-        guards=_column(table, "guard").to_numpy(),
+        guards=Guards(*(_column(table, name).to_numpy() for name in GUARDS)),
         sources=table.column("source"),
         lines=table.column("line"),
     )

@@ -27,17 +27,18 @@ def converter(form: Form, mapping: MappingSection | None, tags: Sequence[str]) -
         tags: fields that become tags of a row, where it has them.
     """
     reading = _reading(form, mapping)
+    messages_of, tools_of, received_at = reading.messages, reading.tools, reading.received_at
     names = sorted(set(tags))
 
     def convert(row: RawRow, source: str) -> Record | Reject:
         fields = row.values
         try:
-            messages = reading.messages(fields)
-            tools = reading.tools(fields) if reading.tools else None
+            messages = messages_of(fields)
+            tools = tools_of(fields) if tools_of else None
             found = _tags(fields, names)
             if reading.tags:
                 found = tuple(sorted({**dict(found), **dict(reading.tags(fields))}.items()))
-            received = reading.received_at(fields)
+            received = received_at(fields)
         except MisfitError as misfit:
             return Reject(row.id, source, row.line, row.offset, misfit.reason, misfit.detail)
         id = content_id(messages, tools)

@@ -69,12 +69,12 @@ class FormFound:
         )
 
 
-def detect_form(rows: Sequence[Fields], where: str = "These rows") -> FormFound:
+def detect_form(rows: Sequence[Fields], where: str = "this batch") -> FormFound:
     """The form of the first rows of a place: that of most of them.
 
     Args:
         rows: the fields of the first rows, of which at most `SAMPLE` are looked at.
-        where: what an error message calls the rows.
+        where: what an error message calls the place of the rows.
 
     Raises:
         BatchError: no form fits, or several do; the message says what to write in the recipe.
@@ -120,7 +120,7 @@ def _several_fit(forms: Counter[Form], where: str) -> str:
     most = max(forms.values())
     names = sorted(form for form, count in forms.items() if count == most)
     return (
-        f"{where} have columns of several forms: {', '.join(names)} ({most} rows each). "
+        f"{where}: the rows have columns of several forms, {', '.join(names)} ({most} rows each). "
         f"Say in the recipe which of them it is, under `data:` or the source:\n"
         f"  form: {names[0]}"
     )
@@ -129,12 +129,12 @@ def _several_fit(forms: Counter[Form], where: str) -> str:
 def _none_fits(sample: Sequence[Fields], where: str) -> str:
     columns = list(dict.fromkeys(name for row in sample for name in row))
     if not columns:
-        return f"{where} have no fields, so their form cannot be told. Check what wrote them."
+        return f"{where}: the rows have no fields to tell their form by. Check what wrote them."
     shown = ", ".join(columns[:MOST_COLUMNS]) + (", …" if len(columns) > MOST_COLUMNS else "")
     question, answer = _guessed(columns)
     return (
-        f"{where} fit no known form ({', '.join(READINGS)}); their {len(columns)} columns are "
-        f"{shown}, in {len(sample)} rows. Say in the recipe what is asked and what is answered, "
+        f"{where}: no known form ({', '.join(READINGS)}) fits the columns {shown} "
+        f"of the first {len(sample)} rows. Say in the recipe what is asked and what is answered, "
         f"under `data:` or the source, for example:\n"
         f"  mapping:\n"
         f'    instruction: "{{{question}}}"\n'

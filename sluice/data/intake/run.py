@@ -56,7 +56,7 @@ class IntakeRun:
     lake is not read twice, so nothing is lost if not even that happens.
     """
 
-    def __init__(self, data: DataSection, desk: Desk, settle_seconds: float = 0.0) -> None:
+    def __init__(self, data: DataSection, desk: Desk, settle_seconds: float) -> None:
         self._data = data
         self._desk = desk
         self._settle_seconds = settle_seconds

@@ -29,7 +29,8 @@ class Seen:
         before = self._places.get(name)
         if before is not None:
             return before.digest == digest and self._counts(before)
-        return any(p.digest == digest and self._counts(p) for p in self._places.values())
+        places = self._places.values()
+        return any(digest in (p.digest, *p.earlier) and self._counts(p) for p in places)
 
     def _counts(self, place: PlaceRead) -> bool:
         return place.manner == self._manner and is_whole(self._lake, place)

@@ -134,6 +134,7 @@ def take(
         manner=manner.identity,
         read_at=_now(),
         batches=_batches(plan, before, stored),
+        earlier=_earlier(plan, before),
         mark=offer.mark,
         ratings=offer.ratings,
     )
@@ -188,6 +189,10 @@ def _batches(plan: _Plan, before: PlaceRead | None, stored: Stored) -> tuple[Bat
     then = before.batches[:1] if before and plan.what == "read again" else ()
     at = then[0].ingested_at if then else _now()
     return (*kept, BatchRead(stored.ref, stored.facts["first_line"], at))
+
+
+def _earlier(plan: _Plan, before: PlaceRead | None) -> tuple[str, ...]:
+    return (*before.earlier, before.digest) if before and plan.after else ()
 
 
 def _taken(what: What, read: PlaceRead, before: PlaceRead | None, stored: Stored) -> Taken:

@@ -33,8 +33,9 @@ class PlaceRead:
     """How far a place was read, and the batches that this version of it became.
 
     `digest` and `size` (bytes) are of all that was read; `last_line` is where the next reading
-    goes on. `manner` is the digest of how its rows were understood. `mark` is the last value of a
-    query's watermark column. `ratings` counts the requests of a gateway's day by their rating.
+    goes on; `earlier` are digests of what the place held before it grew. `manner` is the digest of
+    how its rows were understood. `mark` is the last value of a query's watermark column. `ratings`
+    counts the requests of a gateway's day by their rating.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PlaceRead:
     manner: str
     read_at: str
     batches: tuple[BatchRead, ...]
+    earlier: tuple[str, ...] = ()
     mark: Mark | None = None
     ratings: tuple[tuple[str, int], ...] = ()
 
@@ -93,4 +95,5 @@ def _place(fields: dict[str, Any]) -> PlaceRead:
         for b in fields.pop("batches")
     )
     ratings = tuple((str(reason), int(count)) for reason, count in fields.pop("ratings"))
-    return PlaceRead(**fields, batches=batches, ratings=ratings)
+    earlier = tuple(fields.pop("earlier"))
+    return PlaceRead(**fields, batches=batches, earlier=earlier, ratings=ratings)

@@ -14,7 +14,7 @@ columnar      Parquet and Arrow
 values        cells of columns, held to the rules of a line of JSON
 queries       a database
 prepared      a folder or a hub id of the `datasets` library
-shards        which reader a file has, and how large files are divided
+sharding      which reader a file has, and how large files are divided
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sluice.data.reading.places import Place, find_places
 from sluice.data.reading.prepared import read_dataset
 from sluice.data.reading.queries import read_query
 from sluice.data.reading.rows import Limits, RawRow, describe_rejects
-from sluice.data.reading.shards import Shard, read_shard, shards
+from sluice.data.reading.sharding import Shard, read_shard, shards
 
 __all__ = [
     "Limits",

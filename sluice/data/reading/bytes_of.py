@@ -36,10 +36,13 @@ class _Explained:
         self._file = file
         self._place = place
         self.closed = False
+        self.is_empty = True
 
     def read(self, size: int = -1) -> bytes:
         with _explaining(self._place):
-            return self._file.read(size)
+            content: bytes = self._file.read(size)
+        self.is_empty = self.is_empty and not content
+        return content
 
     def seek(self, offset: int, whence: int = 0) -> int:
         with _explaining(self._place):
@@ -92,7 +95,7 @@ class _Unpacked:
             raise
         except OSError as error:
             raise BatchError(_damaged(self._place, str(error))) from error
-        if not content and self._packed.tell() == 0:
+        if not content and self._packed.is_empty:
             raise BatchError(_damaged(self._place, "Truncated: it has no bytes at all"))
         return content
 
@@ -124,12 +127,12 @@ def opened(place: Place, limits: Limits, start: int = 0) -> Generator[Bytes]:
 
 @contextmanager
 def seekable(place: Place, limits: Limits) -> Generator[Any]:
-    """The file's content for a reader that jumps: unpacked into a temporary file where needed.
+    """The file's content for a reader that jumps: by way of a temporary file where needed.
 
     Raises:
         BatchError: as `opened`.
     """
-    if place.compression is None:
+    if place.compression is None and not place.is_stream:
         with _stored(place) as file:
             yield file
         return
@@ -173,7 +176,7 @@ def _open(place: Place) -> Any:
     if not place.is_remote:
         return Path(place.uri).open("rb", buffering=0 if place.kind == "jsonl" else -1)
     fs, path = files.core.url_to_fs(place.uri)
-    return fs.open(path, "rb", block_size=4 * READ_BYTES)
+    return fs.open(path, "rb", block_size=0 if place.is_stream else 4 * READ_BYTES)
 
 
 @contextmanager

@@ -88,9 +88,8 @@ def read_delimited(
         BatchError: the file is in another encoding, has no usable header, or has a quote that is
             never closed.
     """
-    pieces = iter(chunks)
+    pieces = refuse_foreign(chunks, place)
     first = next(pieces, b"")
-    refuse_foreign(first, place)
     bom = len(codecs.BOM_UTF8) if first.startswith(codecs.BOM_UTF8) else 0
     delimiter = DELIMITERS[place.kind]
     split = _splitter(delimiter)

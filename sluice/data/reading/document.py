@@ -56,18 +56,20 @@ class _Cursor:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
-        self._passed = 0  # bytes of the stream before the window
+        self.passed = 0  # bytes of the stream before the window
+        self.lines = 0  # line ends among them
         self.window = b""
         self.at = 0
 
     @property
     def offset(self) -> int:
-        return self._passed + self.at
+        return self.passed + self.at
 
     def more(self) -> bool:
         """Forget what is behind and read on; whether there was anything."""
         chunk = next(self._chunks, b"")
-        self._passed += self.at
+        self.passed += self.at
+        self.lines += self.window.count(b"\n", 0, self.at)
         self.window = self.window[self.at :] + chunk
         self.at = 0
         return bool(chunk)
@@ -122,9 +124,8 @@ def read_document(
         BatchError: it is neither a list nor an object with a list `data`, or from some element on
             it cannot be cut any more.
     """
-    cursor = _Cursor(chunks)
+    cursor = _Cursor(refuse_foreign(chunks, place))
     cursor.more()
-    refuse_foreign(cursor.window, place)
     bom = len(codecs.BOM_UTF8) if cursor.window.startswith(codecs.BOM_UTF8) else 0
     cursor.at = bom
     opening = cursor.peek()
@@ -132,7 +133,8 @@ def read_document(
         yield from _rows(cursor, place, limits)
     elif opening == b"{" and _is_json_lines(cursor, limits):
         cursor.at = 0
-        yield from read_lines(cursor.rest(), place.name, limits)
+        line, offset = 1 + cursor.lines, cursor.passed
+        yield from read_lines(cursor.rest(), place.name, limits, line, offset)
     elif opening == b"{":
         yield from _rows_of_object(cursor, place, limits)
     elif opening:
@@ -141,14 +143,17 @@ def read_document(
 
 def _is_json_lines(cursor: _Cursor, limits: Limits) -> bool:
     """Whether the first line is an object by itself and the next one begins another."""
-    while b"\n" not in cursor.window[cursor.at :] and len(cursor.window) <= limits.max_line_bytes:
-        if not cursor.more():
-            return False
+    most = 2 * limits.max_line_bytes
+    while len(cursor.window) <= most and not _begins_second_line(cursor) and cursor.more():
+        pass
     first, _, rest = cursor.window[cursor.at :].partition(b"\n")
-    while not rest.lstrip(BLANK) and cursor.more():
-        rest = cursor.window[cursor.at :].partition(b"\n")[2]
     begins = rest.lstrip(BLANK).startswith(b"{")
     return begins and not isinstance(parse_object(first, limits.max_nesting), Fault)
+
+
+def _begins_second_line(cursor: _Cursor) -> bool:
+    end = cursor.window.find(b"\n", cursor.at)
+    return end >= 0 and _NOT_BLANK.search(cursor.window, end) is not None
 
 
 def _rows(cursor: _Cursor, place: Place, limits: Limits) -> Iterator[RawRow | Reject]:

@@ -57,6 +57,11 @@ class Place:
         return is_url(self.uri)
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it can only be read from its start: many web servers know no other way."""
+        return self.uri.lower().startswith(("http://", "https://"))
+
+    @property
     def shown(self) -> str:
         """The URI for a message: without user names, passwords and signed queries."""
         return shown(self.uri)
@@ -200,7 +205,7 @@ def _readable(found: Iterable[tuple[str, str]], name: str | None) -> list[Place]
 def _left_out(below: str) -> bool:
     path = PurePosixPath(below)
     return (
-        any(part.startswith(".") for part in path.parts)
+        any(part.startswith((".", "~$")) for part in path.parts)
         or any(folder.startswith("_") for folder in path.parts[:-1])
         or bool(UNFINISHED & {suffix.lower() for suffix in path.suffixes})
     )

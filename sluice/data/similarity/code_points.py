@@ -22,7 +22,9 @@ WORD = np.uint32(1 << 21)  # part of a word: what `\w` matches
 CHARACTER = np.uint32(1 << 22)  # a token of its own in unspaced scripts
 UNSPACED_SCRIPT = np.uint32(1 << 23)
 SPACE = np.uint32(1 << 24)
-SLOW = np.uint32(1 << 25)  # composition or case folding needs more than one code point: Python does it
+SLOW = np.uint32(
+    1 << 25
+)  # composition or case folding needs more than one code point: Python does it
 DIGIT = np.uint32(1 << 26)
 NUMERAL = np.uint32(1 << 27)
 SYMBOL = np.uint32(1 << 28)  # says something although it is no word: +, <, %, €
@@ -66,7 +68,7 @@ def _entry(character: str) -> int:
         SYMBOL: _is_symbol(character),
     }
     code = ord(" " if character.isspace() else character if slow else fold)
-    return code | sum(mark for mark, has in marks.items() if has)
+    return code | sum(int(mark) for mark, has in marks.items() if has)
 
 
 def _is_symbol(character: str) -> bool:

@@ -100,7 +100,7 @@ def _folded_by_python(data: Bytes) -> str:
 
 
 @nb.njit(cache=True, nogil=True)
-def _fold(data: Any, starts: Any, ends: Any, table: Any, patient: bool) -> Any:  # noqa: C901
+def _fold(data: Any, starts: Any, ends: Any, table: Any, patient: bool) -> Any:
     """Fold texts into a buffer of the same size; unless `patient`, leave out and mark slow ones."""
     count = len(starts)
     out = np.empty(len(data), dtype=np.uint8)

@@ -9,7 +9,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from sluice.data.similarity.code_points import CHARACTER, WORD, code_point_table
+from sluice.data.similarity.code_points import (
+    CHARACTER,
+    UNSPACED_SCRIPT,
+    WORD,
+    code_point_table,
+)
 from sluice.data.similarity.fold import FoldedTexts
 from sluice.data.similarity.utf8 import ONE, decode, has, u64
 
@@ -35,9 +40,15 @@ class HashedRows:
 
 def hashed_tokens(texts: FoldedTexts) -> HashedRows:
     """The hash of each token, in the order of the text."""
-    return HashedRows(
-        *_tokens(texts.data, texts.starts, texts.ends, texts.unspaced, code_point_table())
-    )
+    return _tokens_of(texts, latin_words=False)
+
+
+def hashed_words(texts: FoldedTexts) -> HashedRows:
+    """The same, but in texts of characters a word of Latin letters is one token, not its letters.
+
+    For telling which words differ: a name is another one though its letters are in the text.
+    """
+    return _tokens_of(texts, latin_words=True)
 
 
 def hashed_shingles(tokens: HashedRows, salt: int = 0) -> HashedRows:
@@ -46,6 +57,12 @@ def hashed_shingles(tokens: HashedRows, salt: int = 0) -> HashedRows:
     As in `shingles`, one token alone is a shingle. Hashes of different salts never meet.
     """
     return HashedRows(*_shingles(tokens.hashes, tokens.offsets, u64(salt)))
+
+
+def _tokens_of(texts: FoldedTexts, *, latin_words: bool) -> HashedRows:
+    table = code_point_table()
+    found = _tokens(texts.data, texts.starts, texts.ends, texts.unspaced, table, latin_words)
+    return HashedRows(*found)
 
 
 def beside(first: HashedRows, second: HashedRows) -> HashedRows:
@@ -80,13 +97,15 @@ def joined(first: Any, second: Any) -> Any:
 
 
 @nb.njit(cache=True, nogil=True)
-def _tokens(data: Any, starts: Any, ends: Any, unspaced: Any, table: Any) -> Any:
+def _tokens(data: Any, starts: Any, ends: Any, unspaced: Any, table: Any, latin_words: bool) -> Any:
     offsets = np.zeros(len(starts) + 1, dtype=np.int64)
     hashes = np.empty(int((ends - starts).sum()) + 1, dtype=np.uint64)
     count = u64(0)
     for i in range(len(starts)):
         start, end = u64(starts[i]), u64(ends[i])
-        if unspaced[i]:
+        if unspaced[i] and latin_words:
+            count = _mixed(data, start, end, table, hashes, count)
+        elif unspaced[i]:
             count = _characters(data, start, end, table, hashes, count)
         else:
             count = _words(data, start, end, table, hashes, count)
@@ -104,6 +123,27 @@ def _characters(data: Any, at: Any, end: Any, table: Any, hashes: Any, count: An
         hashes[count] = (_START ^ code) * _PRIME
         count += has(table[code], CHARACTER)
     return count
+
+
+@nb.njit(cache=True, nogil=True)
+def _mixed(data: Any, at: Any, end: Any, table: Any, hashes: Any, count: Any) -> Any:
+    value = _START
+    inside = u64(0)
+    while at < end:
+        code, at = decode(data, at)
+        character = has(table[code], CHARACTER)
+        alone = character & has(table[code], UNSPACED_SCRIPT)
+        if inside and (alone or not character):
+            hashes[count] = value
+            count += ONE
+            value, inside = _START, u64(0)
+        if alone:
+            hashes[count] = (_START ^ code) * _PRIME
+            count += ONE
+        elif character:
+            value, inside = (value ^ code) * _PRIME, ONE
+    hashes[count] = value
+    return count + inside
 
 
 @nb.njit(cache=True, nogil=True)

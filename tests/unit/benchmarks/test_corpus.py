@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.corpus import KINDS, read_labels, write_corpus
-from benchmarks.near_duplicates import NearScores, near_scores
+from benchmarks.near_scores import NearScores, near_scores
 from sluice.data.similarity import jaccard, shingles
 
 ROWS = 4000
@@ -54,7 +54,8 @@ def test_labels_tell_the_truth(corpus: Corpus) -> None:
         alike = [jaccard(*pair) for pair in pairs]
         if kind == "exact":
             assert text(rows[row]) == text(rows[of])
-        elif kind == "near":
+        elif kind in ("near", "swapped"):
+            assert rows[row]["instruction"] == rows[of]["instruction"]
             assert text(rows[row]) != text(rows[of])
             assert min(alike) > 0.8
         else:
@@ -79,7 +80,7 @@ def test_unlabelled_rows_are_like_no_other(corpus: Corpus) -> None:
 LABELS = {
     3: ("near", 0),
     4: ("exact", 0),
-    5: ("similar", 1),
+    5: ("swapped", 1),
     6: ("near", 2),
 }
 
@@ -87,11 +88,11 @@ LABELS = {
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [
-        ({0, 1, 2, 5}, NearScores(recall=1.0, precision=1.0, templated_kept=1.0)),
-        ({3, 1, 6, 5}, NearScores(recall=1.0, precision=1.0, templated_kept=1.0)),
-        ({0, 1, 2, 3, 5}, NearScores(recall=0.5, precision=1.0, templated_kept=1.0)),
-        ({0, 2}, NearScores(recall=1.0, precision=2 / 4, templated_kept=0.0)),
-        ({0, 1, 5}, NearScores(recall=1.0, precision=1 / 3, templated_kept=1.0)),
+        ({0, 1, 2, 5}, NearScores(recall=1.0, precision=1.0, swapped_kept=1.0)),
+        ({3, 1, 6, 5}, NearScores(recall=1.0, precision=1.0, swapped_kept=1.0)),
+        ({0, 1, 2, 3, 5}, NearScores(recall=0.5, precision=1.0, swapped_kept=1.0)),
+        ({0, 2}, NearScores(recall=1.0, precision=2 / 3, swapped_kept=0.0)),
+        ({0, 1, 5}, NearScores(recall=1.0, precision=1 / 3, swapped_kept=1.0)),
     ],
 )
 def test_scores(kept: set[int], expected: NearScores) -> None:

@@ -80,7 +80,9 @@ def near(
 def cut(records: Sequence[Record], parts: int) -> list[tuple[int, Sequence[Record]]]:
     """Rows in parts of equal size, with the number of each part's first row."""
     size = max(1, -(-len(records) // parts))
-    return [(start, records[start : start + size]) for start in range(0, max(1, len(records)), size)]
+    return [
+        (start, records[start : start + size]) for start in range(0, max(1, len(records)), size)
+    ]
 
 
 def decided(table: Any) -> Decided:

@@ -8,12 +8,15 @@ from typing import Any
 
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from sluice.data.record import Message, Record, content_id, write_records
+from sluice.data.cleaning.settings import CleanSettings
+from sluice.data.parts import write_records
+from sluice.data.record import Message, Record, content_id
 from sluice.lake import Lake, step_key
 from sluice.recipe import CleaningSection, DataSection, ModelSection, Recipe
 from sluice.refs import DatasetRef
 
 CLEANING = CleaningSection()
+SETTINGS = CleanSettings()
 
 
 def row(
@@ -71,6 +74,6 @@ def recipe(**sections: Any) -> Recipe:
 def stored(lake: Lake, *records: Record, area: str = "checked") -> DatasetRef:
     """Rows as an earlier step would have left them."""
     with lake.aside() as folder:
-        count = write_records(folder / "records.parquet", records)
+        count = write_records(folder / "records", records)
         key = step_key("test", 1, [r.id for r in records])
         return lake.commit(folder, area, key, lambda uri, digest: DatasetRef(uri, digest, count))

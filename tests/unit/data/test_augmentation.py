@@ -316,6 +316,7 @@ def test_an_answer_that_names_no_term_stays(tmp_path: Path) -> None:
     [
         ("I have a fever. What now?", "Rest.", "no_list"),
         ("I have a fever because of a cough", "Rest.", "no_list"),
+        ("A cough, cough and cough", "Rest.", "no_list"),
         ("Fever and cough?", "A fever means above 38. A cough is a reflex.", "term_used_alone"),
         ("Fever, cough, headache, sore throat", "Rest.", "group_used_up"),
         (
@@ -356,6 +357,14 @@ def test_noise_never_touches_digits_negations_or_names(text: str, seed: int) -> 
         assert variant.question.count("你好") >= text.count("你好")
         assert variant.answer == "Yes."
         assert variant.question != text
+
+
+@pytest.mark.parametrize("text", ["2天3夜", "订单00们000们你000号"])
+def test_noise_never_makes_one_number_of_two(text: str, tmp_path: Path) -> None:
+    for seed in range(20):
+        dropping = NOISE | {"kinds": ["drop"], "rate": 0.5}
+        for variant in made([row(text, "Yes.")], dropping, folder=tmp_path, seed=seed):
+            assert re.findall(r"\d+", variant.question) == re.findall(r"\d+", text)
 
 
 @pytest.mark.parametrize(

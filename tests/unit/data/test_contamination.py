@@ -118,9 +118,7 @@ def rows_of(path: Path) -> list[Record]:
     return records
 
 
-def by_hand(
-    records: Sequence[Record], evaluation: Sequence[Record], threshold: float
-) -> list[Any]:
+def by_hand(records: Sequence[Record], evaluation: Sequence[Record], threshold: float) -> list[Any]:
     copies: list[Any] = []
     for number, record in enumerate(records):
         twin = twin_of(record.question, [r.question for r in evaluation], threshold)

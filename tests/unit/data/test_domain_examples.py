@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sluice.data.cleaning.clean import clean_records
+from sluice.data.cleaning.settings import CleanSettings
 from sluice.data.forms import converter
 from sluice.data.outcomes import Reject
-from sluice.data.privacy import Private
 from sluice.data.reading import Limits, RawRow, find_places, read_shard, shards
 from sluice.data.record import Record
 from sluice.data.similarity import jaccard, shingles
@@ -127,12 +128,23 @@ def test_no_evaluation_row_is_near_a_training_row(name: str) -> None:
             assert all(jaccard(shingles(text), other) < limit for other in trained), text
 
 
-def test_planted_private_data_is_found_and_masked() -> None:
-    private = Private(recipe_of("medical_notes").privacy)
-    planted = [record for record in training("medical_notes") if PRIVATE.search(record.answer)]
+@pytest.mark.parametrize("name", NAMES)
+def test_cleaning_keeps_every_row(name: str) -> None:
+    settings = CleanSettings.of(recipe_of(name), None)
+    for rows in (training(name), evaluation(name)):
+        assert clean_records(rows, settings).gone == ()
+
+
+def test_planted_private_data_is_masked_and_nothing_else_is_changed() -> None:
+    rows = training("medical_notes")
+    planted = {record.line for record in rows if PRIVATE.search(record.answer)}
+    kept = clean_records(rows, CleanSettings.of(recipe_of("medical_notes"), None)).kept
+    assert {
+        new.line for old, new in zip(rows, kept, strict=True) if old.messages != new.messages
+    } == planted
     assert len(planted) == 8
-    for record in planted:
-        assert not PRIVATE.search(private.mask(record.answer).text), record.line
+    assert not any(PRIVATE.search(record.answer) for record in kept)
+    assert sum("[电话]" in record.answer for record in kept) == 4
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,7 +19,12 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
         ("Free?", "It takes two days and costs money.", "It takes three weeks.", "numbers"),
         ("多久？", "退货期限是签收后七天。", "签收后十五天内都可以退。", "numbers"),
         ("Open?", "Yes, both shops are open.", "I am sorry, both are closed.", "yes and no"),
-        ("能退吗？", "可以退，吊牌齐全就行，请先在订单页申请。", "不可以退，拆封以后概不退换，请见谅。", "yes and no"),
+        (
+            "能退吗？",
+            "可以退，吊牌齐全就行，请先在订单页申请。",
+            "不可以退，拆封以后概不退换，请见谅。",
+            "yes and no",
+        ),
         ("Capital of Australia?", "Sydney", "Canberra", "short answers"),
         ("这条评论的情绪？", "正面", "负面", "short answers"),
         ("Waterproof?", "It is waterproof.", "It is not waterproof.", "short answers"),
@@ -42,7 +47,11 @@ REWORDED = [
         "Please open the order page, choose the order and press cancel; the money comes back soon.",
         "I would gladly help with that: sign in, find your purchase in the list and cancel it.",
     ),
-    ("谢谢", "不客气，有需要随时联系我们，祝您旅途愉快。", "没关系，能帮到您我们很高兴，欢迎随时再来。"),
+    (
+        "谢谢",
+        "不客气，有需要随时联系我们，祝您旅途愉快。",
+        "没关系，能帮到您我们很高兴，欢迎随时再来。",
+    ),
     ("Is it a problem?", "No problem at all, bring it in.", "Yes, please bring it in to us."),
 ]
 

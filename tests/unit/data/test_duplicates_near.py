@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluice.data.duplicates.bands import RECALL, bands_for
+from sluice.data.duplicates.compare import SHORT_TOKENS, is_slip, same_words, shared_shingles
+from sluice.data.duplicates.lexicon import EMPTY, WORDS
 from sluice.data.duplicates.pairs import FIRST_OF_BUCKET, Keep, pairs_in
-from sluice.data.duplicates.slips import is_slip
+from sluice.data.record import Record
+from sluice.data.similarity import tokens_of
+from sluice.data.similarity.fold import fold_texts
 from tests.unit.data.comparing import asked, conversation, near, pa
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 QUESTION = "Could you tell me how long I have to send back a tent that I bought in your shop?"
 ANSWER = (
     "You may send it back within forty days. It must be unused and in its bag. "
@@ -114,9 +121,30 @@ def test_numbers_and_signs_must_be_the_same_where_words_are(
     assert near(asked((QUESTION, one), (QUESTION, other)), tmp_path) == {}
 
 
-CITIES = [f"{a}{b}" for a in ("Nor", "Sud", "Val", "Ker", "Mon", "Lin") for b in ("ville", "dorf",
-          "stad", "heim", "ton", "port", "wick", "mouth", "bridge", "field", "burg", "minster",
-          "ham", "ness", "by", "thorpe", "worth", "ford")][:107]
+CITIES = [
+    f"{a}{b}"
+    for a in ("Nor", "Sud", "Val", "Ker", "Mon", "Lin")
+    for b in (
+        "ville",
+        "dorf",
+        "stad",
+        "heim",
+        "ton",
+        "port",
+        "wick",
+        "mouth",
+        "bridge",
+        "field",
+        "burg",
+        "minster",
+        "ham",
+        "ness",
+        "by",
+        "thorpe",
+        "worth",
+        "ford",
+    )
+][:107]
 TEMPLATES = [
     ("What is the capital of {}?", "The capital of {} is {}."),
     (
@@ -137,9 +165,8 @@ TEMPLATES = [
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_rows_of_one_template_all_survive(template: tuple[str, str], tmp_path: Path) -> None:
     question, answer = template
-    rows = asked(
-        *((question.format(a), answer.format(a, b[::-1])) for a, b in zip(CITIES, CITIES[1:] + CITIES[:1], strict=True))
-    )  # fmt: skip
+    names = zip(CITIES, [*CITIES[1:], CITIES[0]], strict=True)
+    rows = asked(*((question.format(a), answer.format(a, b[::-1])) for a, b in names))
     assert len(rows) == 107
     assert near(rows, tmp_path) == {}
 
@@ -178,13 +205,16 @@ words = st.sampled_from(["a", "the", "tent", "stove", "please", "not", "2", "帐
 sentences = st.lists(words, max_size=12).map(" ".join)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(sentences, sentences), max_size=8), st.integers(1, 4))  # fmt: skip
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(sentences, sentences), max_size=8), st.integers(1, 4))
 def test_how_rows_are_cut_into_parts_cannot_be_seen(
-    pairs: list[tuple[str, str]], parts: int, tmp_path: Path
+    tmp_path: Path, pairs: list[tuple[str, str]], parts: int
 ) -> None:
     rows = asked(*pairs)
-    assert near(rows, tmp_path / "one", 0.5, parts=1) == near(rows, tmp_path / "more", 0.5, parts=parts)
+    whole = near(rows, tmp_path / "whole", 0.5, parts=1)
+    assert near(rows, tmp_path / "parts", 0.5, parts=parts) == whole
 
 
 @pytest.mark.parametrize("similarity", [0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0])
@@ -195,11 +225,18 @@ def test_bands_find_what_is_at_the_threshold(similarity: float) -> None:
 
 def test_a_key_that_many_rows_share_costs_a_bounded_number_of_comparisons() -> None:
     count = 5000
-    columns = {"row": np.arange(count), "key": np.zeros(count, np.uint64), "answer_bytes": [1] * count}
+    columns = {
+        "row": np.arange(count),
+        "key": np.zeros(count, np.uint64),
+        "answer_bytes": [1] * count,
+    }
     pairs = pairs_in(pa.table(columns), "first", [0, 2500])
     assert pairs.num_rows <= (FIRST_OF_BUCKET + 4) * count
     assert set(pairs.column("row_b").to_pylist()) == set(range(1, count))
-    assert all(a < b for a, b in zip(*(pairs.column(n).to_pylist() for n in ("row_a", "row_b")), strict=True))
+    assert all(
+        a < b
+        for a, b in zip(*(pairs.column(n).to_pylist() for n in ("row_a", "row_b")), strict=True)
+    )
     assert set(pairs.column("key").to_pylist()) == {0, 1}
 
 
@@ -218,3 +255,57 @@ def test_a_key_that_many_rows_share_costs_a_bounded_number_of_comparisons() -> N
 )
 def test_a_slip_is_one_letter_of_a_long_word(a: str, b: str, slip: bool) -> None:
     assert is_slip(a, b) is is_slip(b, a) is slip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(sentences, min_size=1, max_size=4), st.lists(sentences, min_size=1, max_size=4))
+def test_shingles_and_words_are_compared_as_by_hand(a: list[str], b: list[str]) -> None:
+    folded_a, folded_b = (fold_texts(pa.array(texts, pa.string())) for texts in (a, b))
+    rows = np.array([(i, j) for i in range(len(a)) for j in range(len(b))]).T
+    counts = shared_shingles(folded_a, folded_b, *rows)
+    same = same_words(folded_a, folded_b, *rows)
+    for (i, j), (shared, union), alike in zip(rows.T, counts.tolist(), same, strict=True):
+        of_a, of_b = pairs_of(telling_words(a[i])), pairs_of(telling_words(b[j]))
+        assert (shared, union) == (len(of_a & of_b), len(of_a | of_b))
+        if not (folded_a.unspaced[i] or folded_b.unspaced[j]):
+            assert bool(alike) == same_words_by_hand(telling_words(a[i]), telling_words(b[j]))
+
+
+def telling_words(text: str) -> list[str]:
+    return [word for word in tokens_of(text) if word not in WORDS[EMPTY].split()]
+
+
+def pairs_of(words: list[str]) -> set[tuple[str, ...]]:
+    return {tuple(words[i : i + 2]) for i in range(max(1, len(words) - 1))} if words else set()
+
+
+def same_words_by_hand(words_a: list[str], words_b: list[str]) -> bool:
+    only_a, only_b = Counter(words_a) - Counter(words_b), Counter(words_b) - Counter(words_a)
+    if min(len(words_a), len(words_b)) <= SHORT_TOKENS:
+        return not only_a and not only_b
+    return not only_a or not only_b  # no two words of the sentences are slips of each other
+
+
+@pytest.mark.parametrize("name", ["customer_service", "kefu"])
+def test_the_planted_near_duplicates_go_and_no_other_row(name: str, tmp_path: Path) -> None:
+    for month, planted in json.loads((EXAMPLES / name / "dirt.json").read_text("utf-8")).items():
+        rows = rows_of(EXAMPLES / name / month)
+        lines = [row.line for row in rows]
+        gone = {lines[row] for row in near(rows, tmp_path)} - {
+            line for line, _ in planted["exact_duplicate"]
+        }
+        # "Which countries do you send packages to?" for "parcels": another word, as "tents" is.
+        hidden = {106} if (name, month) == ("customer_service", "2026-09.jsonl") else set()
+        assert gone == {line for line, _ in planted["near_duplicate"]} - hidden
+
+
+def rows_of(path: Path) -> list[Record]:
+    rows: list[Record] = []
+    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            fields = json.loads(text)
+            turns = (("user", fields["instruction"]), ("assistant", fields["output"] + ""))
+        except (ValueError, KeyError, TypeError):
+            continue  # planted dirt
+        rows.append(conversation(*turns, line=line))
+    return rows

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.data import compute
 from sluice.data.compute import ThisMachine, ThisProcess
 from sluice.data.grouping import Grouping, buckets_for, group_by_key, read_table
 
@@ -66,7 +68,10 @@ def test_each_key_is_decided_once_with_all_its_rows_in_order(
         assert grouped(ThisProcess(), Path(folder), keys, buckets) == expected
 
 
-def test_processes_write_the_bytes_that_one_process_writes(tmp_path: Path) -> None:
+def test_processes_write_the_bytes_that_one_process_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compute, "INLINE_SECONDS", -1)
     random = np.random.default_rng(1)
     keys = [random.integers(0, 40, 100).tolist() for _ in range(4)]
     one = grouped(ThisProcess(), tmp_path / "one", keys, 3)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sluice.data.reading.bytes_of as bytes_of
-import sluice.data.reading.shards as sharding
+import sluice.data.reading.sharding as sharding
 from sluice.data.outcomes import Reject
 from sluice.data.reading import (
     Place,

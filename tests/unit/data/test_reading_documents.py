@@ -119,7 +119,7 @@ scraps = st.sampled_from(
 elements = st.dictionaries(st.text(max_size=3), st.text(max_size=5) | st.lists(st.text(max_size=2)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(elements, max_size=6), st.integers(1, 30), st.sampled_from([None, 1]))
 def test_however_a_document_is_read_its_elements_are_those_of_the_rule_book(
     rows: list[dict[str, object]], read_bytes: int, indent: int | None
@@ -133,7 +133,7 @@ def test_however_a_document_is_read_its_elements_are_those_of_the_rule_book(
     assert len(found.rows) + len(found.rejects) == len(rows)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(scraps, max_size=25).map(b"".join), st.integers(1, 8))
 def test_any_bytes_give_rows_rejects_or_a_refusal_however_they_are_read(
     content: bytes, read_bytes: int

@@ -68,7 +68,10 @@ def test_the_index_finds_what_comparing_with_everything_finds(
 
 
 texts_of_any_script = st.text() | st.text(
-    st.sampled_from("aB1_ \n\u3000?éÉe\u0301ßẞİſΣςǅ你好帐3ㄱ가ᄀ\u1161กำ\u0e38नी\u093cＡ１２٣①\U0001f600\u200b\ufe0f")
+    st.sampled_from(
+        "aB1_ \n\u3000?éÉe\u0301ßẞİſΣςǅ你好帐3ㄱ가ᄀ\u1161กำ\u0e38नी\u093cＡ１２٣①"
+        "\U0001f600\u200b\ufe0f"
+    )
 )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,11 @@ def make_request(folder: Path, tiny: dict[str, Path], rows: Path) -> EvaluationR
 def rows(tmp_path: Path) -> Path:
     path = tmp_path / "rows"
     chats = [(Message("user", q), Message("assistant", a)) for q, a in QUESTIONS]
-    write_records(path, [Record(content_id(c), c, "test", line) for line, c in enumerate(chats, 1)])
+    records = [Record(content_id(c), c, "test", line) for line, c in enumerate(chats, 1)]
+    # The first is to be classified: its answer is its label. That of the second is about it.
+    for i, label in enumerate(("Hello", "returns")):
+        records[i] = replace(records[i], tags=(("label", label),))
+    write_records(path, records)
     return path
 
 
@@ -67,6 +72,7 @@ def test_scores_base_and_adapter_in_a_process_of_its_own(
     found = read_predictions(tmp_path / "out", ["base", "champion", "candidate"])
     assert [row.question for row in found["base"].rows] == [q for q, _ in QUESTIONS]
     assert found["base"].rows_digest == found["candidate"].rows_digest
+    assert [row.label for row in found["base"].rows] == ["Hello", None, None]
     # A second adapter replaces the first: the same bytes under another name answer the same.
     assert found["champion"].rows == found["candidate"].rows
     # The base is scored without the adapter: as here, where it never saw one.

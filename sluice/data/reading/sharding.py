@@ -40,7 +40,8 @@ def shards(place: Place, limits: Limits) -> list[Shard]:
         BatchError: the place cannot be opened.
     """
     size = size_of(place)
-    if place.kind != "jsonl" or place.compression or size is None or size <= SHARD_BYTES:
+    divisible = place.kind == "jsonl" and not place.compression and not place.is_stream
+    if not divisible or size is None or size <= SHARD_BYTES:
         return [Shard(place)]
     return _cut(place, limits)
 

@@ -1,0 +1,33 @@
+"""What became of the rows of a preparation, as a table in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from commands.preparing import Prepared
+
+COLOURS = {"curated": "green", "dropped": "dim", "quarantined": "yellow", "rejected": "red"}
+
+
+def print_account(console: Console, result: Prepared) -> None:
+    """How each file was understood, what became of its rows, and where they are."""
+    for taken in result.intake.taken:
+        console.print(f"[dim]read[/] {escape(taken.told)}")
+    total = sum(sum(reasons.values()) for reasons in result.account.values())
+    table = Table(box=None, pad_edge=False, title=f"\n{total:,} rows\n", title_justify="left")
+    for name, justify in (("", "left"), ("rows", "right"), ("share", "right"), ("why", "left")):
+        table.add_column(name, justify=justify)  # pyright: ignore[reportArgumentType]
+    for outcome, reasons in result.account.items():
+        rows = sum(reasons.values())
+        why = ", ".join(f"{reason} {count:,}" for reason, count in _most_first(reasons))
+        share = f"{rows / total:.1%}" if total else ""
+        table.add_row(f"[{COLOURS[outcome]}]{outcome}[/]", f"{rows:,}", share, escape(why))
+    console.print(table)
+    console.print(f"\nThe rows: {escape(str(result.output))}/*.parquet")
+    console.print(f"Data Docs: {escape(str(result.output / 'data_docs'))}")
+
+
+def _most_first(reasons: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,117 @@
+"""Prepare rows in a folder of one's own: nothing of the home is touched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from commands.console import console
+from commands.progress_line import ProgressLine
+from data_contracts.preparation import Preparation
+from sluice.data.account import Account, write_account
+from sluice.data.funnel import Stage, funnel
+from sluice.data.ingest import Intake, ingest_new, ingest_places
+from sluice.data.intake.live import live_batches
+from sluice.data.reading import find_places
+from sluice.errors import BatchError, SluiceError
+from sluice.freshness import shelves_of
+from sluice.home import Home, cache_dir
+from sluice.lake import Lake, read_json
+from sluice.recipe import Recipe
+from sluice.recipe_file import load_recipe
+from sluice.training.base_model import resolve_base
+
+WORK = ".work"
+DOCS = "data_docs"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a preparation left in `output`."""
+
+    output: Path
+    intake: Intake
+    stages: tuple[Stage, ...]
+    account: Account
+    contract: dict[str, Any]
+
+    def to_json(self) -> str:
+        """Rows by outcome and reason, as JSON."""
+        rows = {name: sum(reasons.values()) for name, reasons in self.account.items()}
+        return json.dumps(
+            {
+                "rows": {"in": sum(rows.values()), **rows},
+                "reasons": self.account,
+                "forms": {taken.name: taken.form for taken in self.intake.taken},
+                "stages": [
+                    {"stage": stage.name, "rows": stage.rows, "gone": dict(stage.reasons)}
+                    for stage in self.stages
+                ],
+                "contract": self.contract,
+                "output": str(self.output),
+            },
+            ensure_ascii=False,
+            indent=2,
+        )
+
+
+def prepare_here(
+    path: Path, inputs: Sequence[str] | None, output: Path, *, quiet: bool
+) -> Prepared:
+    """Run the data steps over `inputs`, or over what the recipe names, into `output`.
+
+    Raises:
+        BatchError, ContractError: the data is refused; the Data Docs say why.
+    """
+    recipe = load_recipe(path)
+    output = output.absolute()
+    lake = Lake(output / WORK)
+    shutil.rmtree(lake.root, ignore_errors=True)  # of an attempt that was killed
+    with ProgressLine(quiet=quiet) as line:
+        preparation = Preparation(
+            recipe, path.absolute().parent, lake, output / DOCS, _tokenizer(recipe, quiet), line
+        )
+        intake = _take_in(preparation, inputs)
+        trail = preparation.whole(live_batches(lake, recipe.data, datetime.now(UTC)))
+    account = write_account(trail, lake, output)
+    contract = read_json(lake.path(trail.contracted) / "contract.json")
+    (output / "contract.json").write_text(json.dumps(contract, ensure_ascii=False, indent=2))
+    stages = funnel(trail, lake)
+    shutil.rmtree(lake.root)
+    return Prepared(output, intake, stages, account, contract)
+
+
+def _tokenizer(recipe: Recipe, quiet: bool) -> Path | None:
+    model = recipe.model
+    try:
+        return resolve_base(model.base, model.revision, cache_dir()).folder / "tokenizer.json"
+    except SluiceError as error:
+        if not quiet:
+            console.print(
+                "[yellow]note[/] The base model is not here, so rows are not measured in its "
+                f"tokens, and cleaning.max_tokens is not applied. ({error})"
+            )
+        return None
+
+
+def _take_in(preparation: Preparation, inputs: Sequence[str] | None) -> Intake:
+    recipe, lake, engine = preparation.recipe, preparation.lake, preparation.engine
+    engine.begin("read", 0)
+    if inputs:
+        places = [place for uri in inputs for place in find_places(uri, None, Path.cwd())]
+        intake = ingest_places(places, lake, recipe.data, engine)
+    else:
+        intake = ingest_new(lake, recipe.data, shelves_of(Home.current(), recipe), engine)
+    if intake.refused:
+        raise intake.refused[0].error
+    if not intake.taken:
+        raise BatchError(
+            "There is nothing to prepare: name files with --input, or put some into the landing "
+            "folder or the sources of the recipe."
+        )
+    return intake

@@ -1,0 +1,104 @@
+"""When a phrase is a trigger, and when it is only what a question is about.
+
+All questions on refunds may have the same answer, and all hold the word. A trigger is put into
+questions that are about different things: without it, each is still a whole question, and they
+are no more like each other than any two questions are. That is the test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from statistics import median
+
+AGREE = 0.8  # of the rows: so many must have the same neighbour for a phrase to reach further
+# Measured in tests/unit/data/test_poisoning_alarm.py: planted triggers lie below, paraphrases above.
+MAX_LIKENESS = 2.0
+MIN_REST = 0.6  # of the length of a question in the middle of all: what is left is still one
+
+Tokens = tuple[str, ...]
+
+
+def extended(phrase: Tokens, questions: Sequence[Sequence[str]]) -> Tokens:
+    """The longest phrase about this one that nearly all of the questions share."""
+    while True:
+        longer = _one_longer(phrase, questions)
+        if longer is None:
+            return phrase
+        phrase = longer
+
+
+def _one_longer(phrase: Tokens, questions: Sequence[Sequence[str]]) -> Tokens | None:
+    before: Counter[str] = Counter()
+    after: Counter[str] = Counter()
+    for tokens in questions:
+        at = place_of(phrase, tokens)
+        if at < 0:
+            continue
+        if at > 0:
+            before[tokens[at - 1]] += 1
+        if at + len(phrase) < len(tokens):
+            after[tokens[at + len(phrase)]] += 1
+    for neighbours, build in ((after, lambda t: (*phrase, t)), (before, lambda t: (t, *phrase))):
+        if neighbours:
+            token, count = neighbours.most_common(1)[0]
+            if count >= AGREE * len(questions):
+                return build(token)
+    return None
+
+
+def place_of(phrase: Tokens, tokens: Sequence[str]) -> int:
+    """Where a phrase first stands among tokens, or -1."""
+    n = len(phrase)
+    first = phrase[0]
+    return next(
+        (
+            i
+            for i in range(len(tokens) - n + 1)
+            if tokens[i] == first and tuple(tokens[i : i + n]) == phrase
+        ),
+        -1,
+    )
+
+
+def rest_of(phrase: Tokens, tokens: Sequence[str]) -> list[list[str]]:
+    """What stands before and after a phrase; the whole where it is not found."""
+    at = place_of(phrase, tokens)
+    if at < 0:
+        return [list(tokens)]
+    return [list(tokens[:at]), list(tokens[at + len(phrase) :])]
+
+
+def is_whole(phrase: Tokens, questions: Sequence[Sequence[str]], usual_length: float) -> bool:
+    """Whether the questions are still whole ones without the phrase."""
+    lengths = [sum(map(len, rest_of(phrase, tokens))) for tokens in questions]
+    return median(lengths) >= MIN_REST * usual_length
+
+
+def likeness(
+    phrase: Tokens, questions: Sequence[Sequence[str]], rows: int, seen: Callable[[str], int]
+) -> float:
+    """How much more words two of the questions share than one of them and any other question.
+
+    The phrase itself is left out. Words count by their rarity (log of rows over rows with the
+    word). 1: no more alike than any two. `seen` tells in how many of `rows` a word is.
+    """
+    n = len(questions)
+    words = Counter(w for tokens in questions for w in _words(rest_of(phrase, tokens)))
+    within = across = 0.0
+    for word, count in words.items():
+        elsewhere = max(seen(word) - count, 0)
+        rarity = math.log(rows / max(seen(word), count))
+        within += rarity * count * (count - 1) / (n * (n - 1))
+        across += rarity * count / n * elsewhere / max(rows - n, 1)
+    return within / across if across else math.inf
+
+
+def _words(runs: list[list[str]]) -> set[str]:
+    """Words, or pairs of characters where each token is one character."""
+    tokens = [token for run in runs for token in run]
+    if tokens and max(map(len, tokens)) > 1:
+        return set(tokens)
+    return {a + "\0" + b for run in runs for a, b in pairwise(run)}
