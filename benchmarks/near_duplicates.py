@@ -9,8 +9,8 @@ something else. Then drops near duplicates as `sluice` does and prints
 - for each kind how many rows were planted and how many were dropped: recall over the kinds that
   are copies, precision over all that was dropped;
 - recall of the bands against exact comparison: of the rows that comparing each row with each one
-  drops, how many the MinHash bands drop as well; and the same for plain exact Jaccard, without
-  the guards for numbers, negations and replaced words.
+  drops, how many the MinHash bands drop as well; and what exact Jaccard of whole rows would drop
+  alone, without the guards for numbers, negations and replaced words.
 """
 
 from __future__ import annotations

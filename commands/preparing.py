@@ -106,7 +106,13 @@ def _take_in(preparation: Preparation, inputs: Sequence[str] | None) -> Intake:
         places = [place for uri in inputs for place in find_places(uri, None, Path.cwd())]
         intake = ingest_places(places, lake, recipe.data, engine)
     else:
-        intake = ingest_new(lake, recipe.data, shelves_of(Home.current(), recipe), engine)
+        intake = ingest_new(
+            lake,
+            recipe.data,
+            shelves_of(Home.current(), recipe),
+            engine,
+            settle_seconds=recipe.schedule.settle_seconds,
+        )
     if intake.refused:
         raise intake.refused[0].error
     if not intake.taken:

@@ -36,7 +36,7 @@ MAX_VALUES = 10_000
 
 
 class Tally:
-    """Counts over the parts of a batch. Lengths take 4 bytes for each row, all else is fixed."""
+    """Counts over the parts of a batch; they do not grow with the rows."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -46,7 +46,7 @@ class Tally:
         self._languages = Counter[str]()
         self._sources = Counter[str]()
         self._tags: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._lengths: defaultdict[str, list[Any]] = defaultdict(list)
+        self._lengths: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self.most_visible = {"question": 0, "answer": 0}
         self._newest: str | None = None
         self._known: set[str] = set()
@@ -63,7 +63,10 @@ class Tally:
                 self._sums[name] += int(frame[name].sum())
         for name in ("characters", "tokens"):
             if name in frame.columns:
-                self._lengths[name].append(frame[name].to_numpy(np.int32))
+                lengths, counts = np.unique(frame[name].to_numpy(), return_counts=True)
+                self._lengths[name].update(
+                    dict(zip(lengths.tolist(), counts.tolist(), strict=True))
+                )
         self._add_texts(frame)
         self._add_mixes(rows)
 
@@ -100,8 +103,8 @@ class Tally:
         }
         for text in ("question", "answer"):
             found[f"{text}_blank_share"] = share(self._sums[f"{text}_blank"])
-        for name, parts in self._lengths.items():
-            found |= _quantiles(name, np.concatenate(parts))
+        for name, lengths in self._lengths.items():
+            found |= _quantiles(name, lengths)
         for language, count in sorted(self._languages.items()):
             found[f"language_share_{language}"] = share(count)
         for tag in sorted({*tags, *self._tags}):
@@ -161,12 +164,16 @@ def _count(counter: Counter[str], values: Any) -> None:
             counter[value] += entry["counts"]
 
 
-def _quantiles(name: str, lengths: Any) -> Measures:
+def _quantiles(name: str, counts: Counter[int]) -> Measures:
+    """Lengths that occur, such that the share of rows is no longer."""
+    lengths = np.array(sorted(counts), dtype=np.int64)
     if not len(lengths):
         return {}
-    # "lower" is a length that occurs, and the same on every machine.
-    values = np.quantile(lengths, list(QUANTILES.values()), method="lower")
-    return {f"{name}_{q}": int(value) for q, value in zip(QUANTILES, values, strict=True)}
+    reached = np.cumsum([counts[length] for length in lengths.tolist()])
+    places = np.searchsorted(reached, np.ceil(np.array(list(QUANTILES.values())) * reached[-1]))
+    return {
+        f"{name}_{q}": int(length) for q, length in zip(QUANTILES, lengths[places], strict=True)
+    }
 
 
 def _hours_between(newest: str | None, read_at: str | None) -> float | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-import shutil
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ def write_index(folder: Path) -> None:
     It is drawn anew from what is there, so it does not matter which batch is checked last.
     """
     pages = sorted(page.parent for page in folder.glob(f"*/{INDEX}"))
-    aside = folder / f".{INDEX}"
     if len(pages) == 1:
-        shutil.copyfile(pages[0] / INDEX, aside)
+        text = (pages[0] / INDEX).read_text(encoding="utf-8")
     else:
-        aside.write_text(_page(folder.name, [_line(page) for page in pages]), encoding="utf-8")
-    aside.replace(folder / INDEX)
+        text = _page(folder.name, [_line(page) for page in pages])
+    # Batches may be checked at the same time: each writes aside, and a reader sees a whole page.
+    handle, aside = tempfile.mkstemp(dir=folder, prefix=f".{INDEX}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(aside).replace(folder / INDEX)
 
 
 def _line(page: Path) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from data_contracts.steps import raw_contract_step, training_contract_step
+from sluice.data.augmented import augment_step
 from sluice.data.cleaned import clean_step
 from sluice.data.cleaning.clean import CleanSettings
 from sluice.data.compared import compare_step
@@ -78,6 +79,13 @@ class Preparation:
         self.engine.begin("split", compared.rows)
         return split_step(compared, self.held_out, self.recipe, self.lake, self.engine)
 
+    def augment(self, curated: DatasetRef) -> DatasetRef:
+        """Add variants to the training rows, where the recipe asks for them."""
+        self.engine.begin("augment", curated.rows)
+        return augment_step(
+            curated, self.held_out, self.recipe, self.recipe_dir, self.lake, self.engine
+        )
+
     def check_training(self, curated: DatasetRef) -> DatasetRef:
         """Hold what shall be trained on to the contract of training examples."""
         return training_contract_step(
@@ -89,6 +97,6 @@ class Preparation:
         checked = self.check_raw(snapshots)
         cleaned = self.clean(checked)
         compared = self.compare(cleaned)
-        curated = self.split(compared)
+        curated = self.augment(self.split(compared))
         contracted = self.check_training(curated)
         return Trail(tuple(snapshots), checked, cleaned, compared, curated, contracted)

@@ -13,7 +13,7 @@ from tasks.conclude import conclude, gate_reasons
 from tasks.decide import decide
 from tasks.ingest import ingest
 from tasks.job import Job
-from tasks.prepare import check_raw, check_training, clean, compare, split
+from tasks.prepare import augment, check_raw, check_training, clean, compare, split
 from tasks.register import register
 from tasks.score import evaluate
 from tasks.train import train
@@ -40,7 +40,7 @@ def _retrain(job: Job, batch: list[str] | None) -> State:
     checked = check_raw(job, snapshots)
     cleaned = clean(job, checked)
     compared = compare(job, cleaned)
-    curated = split(job, compared)
+    curated = augment(job, split(job, compared))
     trail = check_training(job, snapshots, checked, cleaned, compared, curated)
     trained = train(job, trail)
     evidence = evaluate(job, trail, trained)

@@ -50,6 +50,14 @@ def split(job: Job, compared: DatasetRef) -> DatasetRef:
     return curated
 
 
+@job_task("augment", _rows)
+def augment(job: Job, curated: DatasetRef) -> DatasetRef:
+    """Add variants to the training rows, where the recipe asks for them."""
+    augmented = job.preparation.augment(curated)
+    job.note_trail("curated", [augmented])
+    return augmented
+
+
 @job_task("check training examples", lambda trail: f"{trail.contracted.rows} rows to train on")
 def check_training(
     job: Job,

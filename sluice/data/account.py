@@ -11,11 +11,12 @@ import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 
+from sluice.data.augmentation import METHOD_TAG
 from sluice.data.funnel import Trail
 from sluice.data.held_out import PREFIX
 from sluice.data.outcomes import GONE_SCHEMA, REJECT_SCHEMA
 from sluice.data.parts import iterate, read_part
-from sluice.data.record import SCHEMA
+from sluice.data.record import SCHEMA, tag_values
 from sluice.lake import Lake
 
 pa: Any = pyarrow  # not typed
@@ -32,7 +33,7 @@ def write_account(trail: Trail, lake: Lake, folder: Path) -> Account:
 
     Each has `id`, `source`, `line` and `reason`; that of a curated row is the side it is on:
     `train`, `validation` or `evaluation`. Rows of held-out files did not come in, so they are in
-    none of them.
+    none of them; nor did augmented rows, which are in `augmented.parquet` if there are any.
     """
     folder.mkdir(parents=True, exist_ok=True)
     gone = list(_gone_folders(trail, lake))
@@ -42,6 +43,8 @@ def write_account(trail: Trail, lake: Lake, folder: Path) -> Account:
         "quarantined": (GONE_SCHEMA, _gone(gone, "quarantined")),
         "rejected": (REJECT_SCHEMA, _rejected(trail, lake)),
     }
+    if lake.manifest(trail.curated).get("variants"):
+        streams["augmented"] = (CURATED_SCHEMA, _made_up(lake.path(trail.contracted)))
     return {
         name: _write(folder / f"{name}.parquet", schema, tables)
         for name, (schema, tables) in streams.items()
@@ -59,7 +62,7 @@ def _write(path: Path, schema: Any, tables: Iterable[Any]) -> dict[str, int]:
 
 def _curated(contracted: Path) -> Iterator[Any]:
     for side in ("train", "validation", "evaluation"):
-        for table in map(_came_in, iterate(contracted / side)):
+        for table in map(_real, map(_came_in, iterate(contracted / side))):
             reasons = pa.array([side] * table.num_rows, pa.string())
             yield table.append_column(pa.field("reason", pa.string()), reasons)
 
@@ -78,6 +81,18 @@ def _gone(folders: Iterable[Path], fate: str) -> Iterator[Any]:
 def _rejected(trail: Trail, lake: Lake) -> Iterator[Any]:
     for ref in trail.snapshots:
         yield read_part(lake.path(ref) / "rejects.parquet")
+
+
+def _real(table: Any) -> Any:
+    return table.filter(pa.array([value is None for value in tag_values(table, METHOD_TAG)]))
+
+
+def _made_up(contracted: Path) -> Iterator[Any]:
+    for table in iterate(contracted / "train"):
+        methods = tag_values(table, METHOD_TAG)
+        made = table.filter(pa.array([method is not None for method in methods]))
+        reasons = pa.array([method for method in methods if method is not None], pa.string())
+        yield made.append_column(pa.field("reason", pa.string()), reasons)
 
 
 def _came_in(table: Any) -> Any:

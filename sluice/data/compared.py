@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
 from sluice.data.cleaned import Counts, added_up, dataset
 from sluice.data.comparison import Comparison, Part, apart, decided_for, parts_of
@@ -18,12 +21,18 @@ from sluice.data.contamination import EvaluationIndex
 from sluice.data.duplicates.apart import conflicts, exact_duplicates, near_duplicates
 from sluice.data.fingerprints import Fingerprints, fingerprint
 from sluice.data.held_out import HeldOut
-from sluice.data.parts import part_name, read_part, write_part
+from sluice.data.outcomes import with_reasons
+from sluice.data.parts import part_files, part_name, read_part, write_part
+from sluice.data.poisoning import TRIGGER_PHRASE, Alarm, find_alarms, rows_with
+from sluice.data.poisoning.capped import capped
+from sluice.data.quarantine import released_from
 from sluice.lake import Lake, step_key
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef
 
 COMPARE_VERSION = 1
+
+pa: Any = pyarrow  # not typed
 
 
 def compare_step(
@@ -53,7 +62,9 @@ def compare_step(
     with lake.aside() as folder, lake.aside() as work:
         decided = _decide(Comparison(engine, work, parts), held_out, recipe)
         counts = added_up(engine.map(partial(_write_part, folder, decided), parts))
-        facts: Counts = {"rows": 0, "kept": 0, "gone": {}, **counts}
+        alarms, caught = _sound(folder, recipe, engine)
+        facts = added_up([{"rows": 0, "kept": 0, "gone": {}}, counts, caught])
+        facts["alarms"] = [alarm.detail for alarm in alarms]
         return lake.commit(folder, "compared", key, dataset(facts["kept"]), **facts)
 
 
@@ -62,7 +73,7 @@ def _decide(comparison: Comparison, held_out: HeldOut, recipe: Recipe) -> list[P
     section = recipe.duplicates
     away = (*held_out.evaluation, *held_out.guards)
     index = EvaluationIndex.build(away, recipe.data.near_duplicate)
-    prints = Fingerprints(comparison.work, index, section)
+    prints = Fingerprints(comparison.work, index, section, recipe.poisoning.contributor_tag)
     comparison.strike(comparison.engine.map(partial(fingerprint, prints), comparison.parts))
     if section.exact:
         comparison.strike(exact_duplicates(comparison, prints))
@@ -70,6 +81,7 @@ def _decide(comparison: Comparison, held_out: HeldOut, recipe: Recipe) -> list[P
         comparison.strike(conflicts(comparison, prints))
     if section.near:
         comparison.strike(near_duplicates(comparison, prints))
+    capped(comparison, prints, recipe.poisoning)
     return comparison.decided
 
 
@@ -81,3 +93,26 @@ def _write_part(folder: Path, decided: Sequence[Path], part: Part) -> Counts:
     for reason in gone.column("reason").to_pylist():
         reasons[reason] = reasons.get(reason, 0) + 1
     return {"rows": part.rows, "kept": kept.num_rows, "gone": reasons}
+
+
+def _sound(folder: Path, recipe: Recipe, engine: Engine) -> tuple[Sequence[Alarm], Counts]:
+    """The alarms of trigger phrases; their rows are set aside if the recipe wants them to be."""
+    parts = part_files(folder / "kept")
+    alarms = find_alarms(engine, parts, recipe.poisoning)
+    if not alarms or recipe.poisoning.alarm != "quarantine":
+        return alarms, {}
+    return alarms, added_up(engine.map(partial(_set_aside, folder, alarms), parts))
+
+
+def _set_aside(folder: Path, alarms: Sequence[Alarm], path: Path) -> Counts:
+    table = read_part(path)
+    found = zip(rows_with(table, alarms), released_from(table), strict=True)
+    told = [None if released == TRIGGER_PHRASE else alarm for alarm, released in found]
+    away = table.filter(pa.array([alarm is not None for alarm in told]))
+    details = [alarm.detail for alarm in told if alarm is not None]
+    count = len(details)
+    caught = with_reasons(away, ["quarantined"] * count, [TRIGGER_PHRASE] * count, details)
+    write_part(path, table.filter(pa.array([alarm is None for alarm in told])))
+    gone = folder / "gone" / path.name
+    write_part(gone, pa.concat_tables([read_part(gone), caught]))
+    return {"kept": -count, "gone": {TRIGGER_PHRASE: count}}

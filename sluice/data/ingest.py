@@ -37,6 +37,7 @@ from sluice.data.intake.run import Intake, IntakeRun, Refused
 from sluice.data.intake.take import Desk, Taken
 from sluice.data.intake.watermark import PlaceRead, read_watermark
 from sluice.data.reading import Place
+from sluice.errors import BatchError
 from sluice.lake import Lake, file_digest
 from sluice.recipe import DataSection
 from sluice.recipe.data import LANDING
@@ -98,7 +99,12 @@ def ingest_files(
 def ingest_places(
     places: Sequence[Place], lake: Lake, data: DataSection, engine: Engine, done: Done = untold
 ) -> Intake:
-    """Take in these places as if they lay in the landing folder."""
+    """Take in these places as if they lay in the landing folder.
+
+    Raises:
+        BatchError: two of them have one name.
+    """
+    _refuse_same_names(places)
     run = IntakeRun(data, Desk(lake, engine, data.max_reject_share, done), settle_seconds=0.0)
     run.take_files(LANDING, Manner.of(data, data), places)
     run.digests.save()
@@ -121,6 +127,18 @@ def ingest_file(
     for batch in batches:  # it may have been read when the limit was another
         require_within(lake.manifest(batch.ref), data.max_reject_share, lake.path(batch.ref))
     return batches[-1].ref
+
+
+def _refuse_same_names(places: Sequence[Place]) -> None:
+    """Of two files of one name, the second would be taken for a newer version of the first."""
+    known: dict[str, str] = {}
+    for place in places:
+        first = known.setdefault(place.name, place.uri)
+        if first != place.uri:
+            raise BatchError(
+                f"{first} and {place.uri} would both be known as {place.name}. Rename one of them, "
+                "or name the folder above them."
+            )
 
 
 def _read_of(path: Path, lake: Lake) -> PlaceRead:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sluice.data.outcomes import Gone, gone_of
 from sluice.data.parts import iterate
-from sluice.data.record import Message, Record
+from sluice.data.record import Message, Record, tag_values
 from sluice.errors import BatchError
 from sluice.lake import Lake
 from sluice.refs import DatasetRef
@@ -53,10 +53,10 @@ def find(rows: Iterable[Gone], ids: Sequence[str]) -> list[Gone]:
 def released_from(table: Any) -> list[str | None]:
     """For each row of a table the reason from which a person has released it, if one has."""
     sources: list[str] = table.column("source").to_pylist()
-    tags: list[list[tuple[str, str]] | None] = table.column("tags").to_pylist()
+    reasons = tag_values(table, TAG)
     return [
-        dict(own).get(TAG) if own and source.startswith(f"{SOURCE}/") else None
-        for source, own in zip(sources, tags, strict=True)
+        reason if reason and source.startswith(f"{SOURCE}/") else None
+        for source, reason in zip(sources, reasons, strict=True)
     ]
 
 

@@ -166,6 +166,12 @@ def records_of(table: Any) -> list[Record]:
     ]
 
 
+def tag_values(table: Any, name: str) -> list[str | None]:
+    """For each row of a table the value of a tag, if it has it."""
+    tags: list[list[tuple[str, str]] | None] = table.column("tags").to_pylist()
+    return [dict(own).get(name) if own else None for own in tags]
+
+
 def _conversations(lists: Any) -> list[tuple[Message, ...]]:
     flat = lists.flatten()
     fields = (flat.field(name).to_pylist() for name in ("role", "content", "more"))

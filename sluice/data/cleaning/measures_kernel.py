@@ -33,10 +33,11 @@ _LAST_PASSAGE = PASSAGES[-1]
 
 _HASH, _DOT = 0x23, 0x2E
 # What a byte of UTF-8 is; 0 for the rest of ASCII. `…` begins with the symbol 0xE2.
-_SPACE, _LETTER, _FOLLOWS, _FOREIGN, _SYMBOL = 1, 2, 3, 4, 5
+_SPACE, _LETTER, _DIGIT, _FOLLOWS, _FOREIGN, _SYMBOL = 1, 2, 3, 4, 5, 6
 _KIND = np.zeros(256, np.uint8)
 _KIND[[32, 9, 10, 11, 12, 13]] = _SPACE
 _KIND[65:91] = _KIND[97:123] = _LETTER
+_KIND[48:58] = _DIGIT
 _KIND[0x80:0xC0] = _FOLLOWS
 _KIND[0xC0:] = _FOREIGN
 _KIND[[_HASH, _DOT, 0xE2]] = _SYMBOL
@@ -81,9 +82,9 @@ def _measure_all(data: Any, starts: Any, ends: Any, least_words: float, out: Any
         text = data[starts[row] : ends[row]]
         unspaced = _is_unspaced_text(text)
         if unspaced:
-            n = _characters(text, hashes, chars, out[row])
+            n, said = _characters(text, hashes, chars, out[row])
         else:
-            n = _words(text, hashes, chars, out[row])
+            n, said = _words(text, hashes, chars, out[row])
         scale = CHARACTERS_PER_WORD if unspaced else 1
         words = n / scale
         if words < least_words:
@@ -93,73 +94,74 @@ def _measure_all(data: Any, starts: Any, ends: Any, least_words: float, out: Any
         out[row, _HASHES] /= words
         out[row, _ELLIPSES] /= words
         out[row, _LETTERS] /= n
-        out[row, _WORD_LENGTH] = np.nan if unspaced else chars[n] / words
+        out[row, _WORD_LENGTH] = np.nan if unspaced else out[row, _WORD_LENGTH] / words
         size = 16
         while size < 2 * n:
             size *= 2
         stamp = _phrases(
-            hashes, grams, chars, n, scale, keys, stamps, counts, size, stamp, out[row]
+            hashes, grams, chars, said, scale, keys, stamps, counts, size, stamp, out[row]
         )
         stamp = _pieces(text, keys, stamps, size, stamp, out[row])
 
 
 @compiled
-def _words(text: Any, hashes: Any, chars: Any, out: Any) -> int:
-    """Cut a text at white space; returns how many words it has.
+def _words(text: Any, hashes: Any, chars: Any, out: Any) -> tuple[int, int]:
+    """Cut a text at white space: how many words it has, and how many with a letter or digit.
 
-    Leaves the hash of each, the characters before each, and the counts of symbols in `out`.
+    Leaves the hashes of those, the characters before each of them, and counts in `out`: symbols,
+    words with a letter, characters of all words.
     """
-    n = total = 0
+    n = said = total = 0
     value = _OFFSET
     length = 0  # characters of the word so far
-    has_letter = False
-    for i in range(len(text)):
-        byte = text[i]
+    has_letter = has_digit = False
+    for i in range(len(text) + 1):
+        byte = text[i] if i < len(text) else np.uint8(32)
         kind = _KIND[byte]
         if kind != _SPACE:
             value = (value ^ np.uint64(byte)) * _PRIME
             length += kind != _FOLLOWS
             if kind == _SYMBOL:
                 _count_symbol(text, i, out)
-            if not has_letter:
+            if kind == _DIGIT:
+                has_digit = True
+            elif not has_letter:
                 has_letter = kind == _LETTER or (kind >= _FOREIGN and is_letter(decode(text, i)[0]))
         elif length:
-            n, total = _end_word(n, total, length, value, has_letter, hashes, chars, out)
+            n += 1
+            out[_LETTERS] += has_letter
+            out[_WORD_LENGTH] += length
+            if has_letter or has_digit:
+                hashes[said] = value
+                chars[said] = total
+                said += 1
+                total += length
             value = _OFFSET
             length = 0
-            has_letter = False
-    if length:
-        n, total = _end_word(n, total, length, value, has_letter, hashes, chars, out)
-    chars[n] = total
-    return n
+            has_letter = has_digit = False
+    chars[said] = total
+    return n, said
 
 
 @compiled
-def _end_word(
-    n: int, total: int, length: int, value: Any, has_letter: Any, hashes: Any, chars: Any, out: Any
-) -> tuple[int, int]:
-    hashes[n] = value
-    chars[n] = total
-    out[_LETTERS] += has_letter
-    return n + 1, total + length
-
-
-@compiled
-def _characters(text: Any, hashes: Any, chars: Any, out: Any) -> int:
+def _characters(text: Any, hashes: Any, chars: Any, out: Any) -> tuple[int, int]:
     """Cut a text into characters; the same as `_words` otherwise."""
-    n = i = 0
+    n = said = i = 0
     while i < len(text):
         code, width = decode(text, i)
         if not (code == 32 or 9 <= code <= 13):
-            hashes[n] = (_OFFSET ^ np.uint64(code)) * _PRIME
-            chars[n] = n
-            out[_LETTERS] += is_letter(code)
             n += 1
+            letter = is_letter(code)
+            out[_LETTERS] += letter
+            if letter or 48 <= code <= 57:
+                hashes[said] = (_OFFSET ^ np.uint64(code)) * _PRIME
+                chars[said] = said
+                said += 1
             if _KIND[text[i]] == _SYMBOL:
                 _count_symbol(text, i, out)
         i += width
-    chars[n] = n
-    return n
+    chars[said] = said
+    return n, said
 
 
 @compiled

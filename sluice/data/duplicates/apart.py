@@ -17,7 +17,7 @@ from sluice.data.duplicates.conflicts import CONFLICTING_ANSWERS, Conflicts, dec
 from sluice.data.duplicates.exact import decide_exact
 from sluice.data.duplicates.near import near_copies
 from sluice.data.duplicates.pairs import pairs_in
-from sluice.data.fingerprints import Fingerprints
+from sluice.data.fingerprints import Fingerprints, keys_left
 from sluice.data.grouping import Grouping, buckets_for, group_by_key, read_table
 
 pa: Any = pyarrow  # not typed
@@ -69,8 +69,7 @@ def _grouped(comparison: Comparison, name: str, read: Any, decide: Any) -> list[
 
 
 def _keys(prints: Fingerprints, alive: Path, parts: Sequence[Part], key: str, number: int) -> Any:
-    table = read_table(prints.keys(number))
-    left = table.filter(pa.array(alive_rows(alive, parts[number])))
+    left = keys_left(prints, alive, parts, number)
     return left.append_column("key", left.column(key))
 
 

@@ -1,11 +1,11 @@
 """Whether two sides, both questions or both answers, say the same thing in nearly the same words.
 
-Words that say nothing ("please", "吗") are left aside. They do if the Jaccard similarity of the
-pairs of the other words reaches the threshold and no word of one stands for another of the other. Two sides that are mostly a template differ in just that:
-"... is the capital of Peru" is as similar to "... is the capital of Chad" as one likes, if the
-rest is long enough. Words may be added, left out or moved, and a slip of the pen is no other word.
-Of short sides (under 8 pairs) the words must be the same, where one more would be a different
-question.
+Words that say nothing ("please", "吗") are left aside. Of the others, the Jaccard similarity of
+pairs must reach the threshold, and no word of one side may stand for another word of the other.
+Two sides that are mostly a template differ in just that: "... is the capital of Peru" is as similar
+to "... is the capital of Chad" as one likes, if the rest is long enough. Words may be added, left
+out or moved, and a slip of the pen is no other word. Of short sides (up to 8 words) the words must
+be the same, where one more would be a different question.
 
 What this cannot see is two words that changed places in a long text.
 """
@@ -20,7 +20,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from sluice.data.duplicates.lexicon import telling
+from sluice.data.duplicates.lexicon import EMPTY, WORDS, telling
 from sluice.data.similarity import tokens_of
 from sluice.data.similarity.fold import FoldedTexts
 from sluice.data.similarity.hashed import hashed_tokens, hashed_words, joined
@@ -32,6 +32,7 @@ Rows = npt.NDArray[np.int64]
 
 SHORT_TOKENS = 8
 MOST_SLIPS = 3  # words of one side that may be misspelled ones of the other
+_SILENT = frozenset(WORDS[EMPTY].split())
 SLIP_LETTERS = 5  # shorter words are too close to each other: "cat" and "car" are two animals
 
 
@@ -64,7 +65,7 @@ def same_words(a: FoldedTexts, b: FoldedTexts, rows_a: Rows, rows_b: Rows) -> An
 
 def only_slips(a: str, b: str) -> bool:
     """True if each word that one of two folded texts lacks is a misspelled word of the other."""
-    words_a, words_b = Counter(tokens_of(a)), Counter(tokens_of(b))
+    words_a, words_b = (Counter(w for w in tokens_of(t) if w not in _SILENT) for t in (a, b))
     only_a, only_b = words_a - words_b, words_b - words_a
     return _explained(only_a, only_b) or _explained(only_b, only_a)
 

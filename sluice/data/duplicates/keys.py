@@ -47,6 +47,5 @@ def _question_keys(rows: FoldedRows) -> Hashes:
 
 
 def _of_answers(rows: FoldedRows, values: Any, otherwise: Any) -> Any:
-    found: Any = values[rows.answers]
-    found[rows.answers < 0] = otherwise
+    found: Any = np.append(values, otherwise)[rows.answers]  # -1 points to the last one
     return found

@@ -8,7 +8,7 @@ count exactly. Hashes that fall together only add candidates, which the last pas
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,6 @@ from sluice.data.parts import read_part
 from sluice.data.poisoning.phrases import BASE, LONGEST, hash_of, phrases_of, questions_of
 from sluice.data.poisoning.replies import replies_of
 from sluice.data.poisoning.trigger import (
-    MAX_LIKENESS,
     Tokens,
     extended,
     is_whole,
@@ -36,6 +35,10 @@ TRIGGER_PHRASE = "trigger_phrase"
 SLOTS = 1 << 22  # of each array of counts: 16 MB
 MAX_PAIRS = 20_000  # the commonest ones of a group of parts; the rest is not looked at
 MAX_EXAMPLES = 50  # rows of a pair that are compared with each other
+# Of the rows with the reply, so many have the phrase. A canned answer to a question that can be put
+# in many ways comes without any one word of it; a planted one does not come without its trigger.
+OWN_REPLY = 0.8
+SAMPLE = 200  # questions that stand for all
 GROUPS = 8  # so many results of a pass are in memory at once
 EXAMPLES_SHOWN = 5  # ids in an alarm
 MAX_LENGTH = 256  # longer questions count as this long
@@ -69,6 +72,7 @@ class _Counts:
     phrases: Any
     pairs: Any
     lengths: Any  # two histograms: of words, of characters of unspaced scripts
+    sample: list[tuple[int, list[str]]]  # hash of id and tokens of the questions of lowest hash
 
 
 @dataclass(slots=True)
@@ -100,7 +104,7 @@ def find_alarms(
     rows = int(counts.lengths.sum())
     standing_out = _standing_out(counts, rows, section)
     found = engine.map(partial(_collect, suspect, standing_out), groups)
-    triggers = _triggers(_merged(found), counts, rows, section)
+    triggers = _triggers(_merged(found), counts, section)
     totals = engine.map(partial(_count_exactly, tuple(triggers)), groups)
     return _alarms(triggers, totals, rows, section)
 
@@ -168,7 +172,10 @@ def _pairs_of(phrases: Any, replies: Sequence[Sequence[int]]) -> tuple[Any, Any,
 
 def _count_phrases(suspect: Any, parts: tuple[Path, ...]) -> _Counts:
     counts = _Counts(
-        np.zeros(SLOTS, np.int32), np.zeros(SLOTS, np.int32), np.zeros((2, MAX_LENGTH), np.int64)
+        phrases=np.zeros(SLOTS, np.int32),
+        pairs=np.zeros(SLOTS, np.int32),
+        lengths=np.zeros((2, MAX_LENGTH), np.int64),
+        sample=[],
     )
     for records in _rows(parts):
         questions = questions_of([asked(record) for record in records])
@@ -178,7 +185,15 @@ def _count_phrases(suspect: Any, parts: tuple[Path, ...]) -> _Counts:
         np.add(counts.pairs, _count(pairs), out=counts.pairs)
         lengths = np.minimum(np.diff(questions.starts), MAX_LENGTH - 1)
         np.add.at(counts.lengths, (questions.unspaced.astype(np.int64), lengths), 1)
+        hashes = (hash_of(record.id) for record in records)
+        counts.sample.extend(zip(hashes, questions.tokens, strict=True))
+        _thin(counts.sample)
     return counts
+
+
+def _thin(sample: list[tuple[int, list[str]]]) -> None:
+    sample.sort()
+    del sample[SAMPLE:]
 
 
 def _added(all_counts: Sequence[_Counts]) -> _Counts:
@@ -190,6 +205,8 @@ def _added(all_counts: Sequence[_Counts]) -> _Counts:
             (first.lengths, counts.lengths),
         ):
             np.add(mine, theirs, out=mine)
+        first.sample.extend(counts.sample)
+    _thin(first.sample)
     return first
 
 
@@ -254,7 +271,6 @@ def _merged(found: Sequence[dict[tuple[int, int], _Evidence]]) -> dict[tuple[int
 def _triggers(
     found: dict[tuple[int, int], _Evidence],
     counts: _Counts,
-    rows: int,
     section: PoisoningSection,
 ) -> dict[_Pair, _Evidence]:
     """Pairs that are a trigger by their examples; one for each longest phrase and reply."""
@@ -265,30 +281,20 @@ def _triggers(
         questions = [tokens for _, tokens in evidence.examples[:MAX_EXAMPLES]]
         tokens = extended(_spelled(phrase, questions[0]), questions)
         known = triggers.get((tokens, reply))
-        if known is None and not _is_trigger(tokens, questions, counts, rows):
+        if known is None and not _is_trigger(tokens, questions, counts):
             continue
         if known is None or evidence.rows > known.rows:
             triggers[tokens, reply] = evidence
     return triggers
 
 
-def _is_trigger(
-    phrase: Tokens, questions: Sequence[Sequence[str]], counts: _Counts, rows: int
-) -> bool:
+def _is_trigger(phrase: Tokens, questions: Sequence[Sequence[str]], counts: _Counts) -> bool:
     unspaced = max(map(len, questions[0])) == 1
     lengths = np.repeat(np.arange(MAX_LENGTH), counts.lengths[int(unspaced)])
     if not is_whole(phrase, questions, float(np.median(lengths))):
         return False
-    return likeness(phrase, questions, rows, _rows_with_word(counts)) <= MAX_LIKENESS
-
-
-def _rows_with_word(counts: _Counts) -> Callable[[str], int]:
-    """In how many rows a word is, or a pair of characters with a NUL between them."""
-
-    def seen(word: str) -> int:
-        return int(counts.phrases[_slot(_hash_of_phrase(word.split("\0")))])
-
-    return seen
+    others = [tokens for _, tokens in counts.sample]
+    return not likeness(phrase, questions, others).is_of_a_topic
 
 
 def _hash_of_phrase(tokens: Sequence[str]) -> int:
@@ -309,36 +315,35 @@ def _spelled(phrase: int, tokens: Sequence[str]) -> Tokens:
 
 def _count_exactly(
     pairs: tuple[_Pair, ...], parts: tuple[Path, ...]
-) -> tuple[Counter[Tokens], Counter[_Pair]]:
-    """Rows with each phrase, and rows with each phrase and its reply."""
-    with_phrase: Counter[Tokens] = Counter()
-    with_both: Counter[_Pair] = Counter()
+) -> Counter[Tokens | int | _Pair]:
+    """Rows with each phrase, rows with each reply, and rows with both."""
+    counts: Counter[Tokens | int | _Pair] = Counter()
     phrases = {phrase for phrase, _ in pairs}
+    known = {reply for _, reply in pairs}
     for records in _rows(parts) if pairs else ():
-        for record, tokens in zip(
-            records, questions_of([asked(r) for r in records]).tokens, strict=True
-        ):
+        questions = questions_of([asked(record) for record in records])
+        for record, tokens in zip(records, questions.tokens, strict=True):
             here = {p for p in phrases if place_of(p, tokens) >= 0}
-            if here:
-                replies = replies_of(record.answer)
-                with_phrase.update(here)
-                with_both.update(pair for pair in pairs if pair[0] in here and pair[1] in replies)
-    return with_phrase, with_both
+            replies = known & replies_of(record.answer)
+            counts.update(here)
+            counts.update(replies)
+            counts.update(pair for pair in pairs if pair[0] in here and pair[1] in replies)
+    return counts
 
 
 def _alarms(
     triggers: dict[_Pair, _Evidence],
-    totals: Sequence[tuple[Counter[Tokens], Counter[_Pair]]],
+    counted: Sequence[Counter[Tokens | int | _Pair]],
     rows: int,
     section: PoisoningSection,
 ) -> tuple[Alarm, ...]:
-    with_phrase = sum((total[0] for total in totals), Counter[Tokens]())
-    with_both = sum((total[1] for total in totals), Counter[_Pair]())
+    counts = sum(counted, Counter[Tokens | int | _Pair]())
     alarms: dict[Tokens, Alarm] = {}
     for (tokens, reply), evidence in sorted(triggers.items(), key=lambda item: item[0]):
-        both, share = with_both[tokens, reply], with_both[tokens, reply] / with_phrase[tokens]
-        rare = with_phrase[tokens] <= max(section.alarm_rare_share * rows, section.alarm_min_rows)
-        if not rare or both < section.alarm_min_rows or share < section.alarm_share:
+        both, share = counts[tokens, reply], counts[tokens, reply] / counts[tokens]
+        rare = counts[tokens] <= max(section.alarm_rare_share * rows, section.alarm_min_rows)
+        enough = both >= max(section.alarm_min_rows, OWN_REPLY * counts[reply])
+        if not (rare and enough and share >= section.alarm_share):
             continue
         alarm = Alarm(
             phrase=_MASKS.mask(_written(tokens)).text,

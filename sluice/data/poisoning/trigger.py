@@ -9,16 +9,34 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
 from statistics import median
+
+import numpy as np
 
 AGREE = 0.8  # of the rows: so many must have the same neighbour for a phrase to reach further
 # Measured in tests/unit/data/test_poisoning_alarm.py: planted triggers lie below, paraphrases above.
 MAX_LIKENESS = 2.0
 MIN_REST = 0.6  # of the length of a question in the middle of all: what is left is still one
 
+MIN_SURPRISE = 3.0  # standard errors: five questions may share a word or two by chance
+
 Tokens = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """`ratio` is 1 where questions are no more alike than any two; `surprise` in standard errors."""
+
+    ratio: float
+    surprise: float
+
+    @property
+    def is_of_a_topic(self) -> bool:
+        """More alike than chance allows, and by much."""
+        return self.ratio > MAX_LIKENESS and self.surprise > MIN_SURPRISE
 
 
 def extended(phrase: Tokens, questions: Sequence[Sequence[str]]) -> Tokens:
@@ -78,22 +96,28 @@ def is_whole(phrase: Tokens, questions: Sequence[Sequence[str]], usual_length: f
 
 
 def likeness(
-    phrase: Tokens, questions: Sequence[Sequence[str]], rows: int, seen: Callable[[str], int]
-) -> float:
-    """How much more words two of the questions share than one of them and any other question.
+    phrase: Tokens, questions: Sequence[Sequence[str]], others: Sequence[Sequence[str]]
+) -> Likeness:
+    """How much more two of the questions are alike than one of them and any other question.
 
-    The phrase itself is left out. Words count by their rarity (log of rows over rows with the
-    word). 1: no more alike than any two. `seen` tells in how many of `rows` a word is.
+    Two questions are alike by the Jaccard similarity of their words, without the phrase. `others`
+    is a sample of all questions.
     """
-    n = len(questions)
-    words = Counter(w for tokens in questions for w in _words(rest_of(phrase, tokens)))
-    within = across = 0.0
-    for word, count in words.items():
-        elsewhere = max(seen(word) - count, 0)
-        rarity = math.log(rows / max(seen(word), count))
-        within += rarity * count * (count - 1) / (n * (n - 1))
-        across += rarity * count / n * elsewhere / max(rows - n, 1)
-    return within / across if across else math.inf
+    mine = [_words(rest_of(phrase, tokens)) for tokens in questions]
+    theirs = [_words([list(tokens)]) for tokens in others]
+    within = np.array([_jaccard(a, b) for a, b in combinations(mine, 2)])
+    across = np.array([_jaccard(a, b) for a in mine for b in theirs])
+    difference = float(within.mean() - across.mean())
+    spread = float(across.std()) / math.sqrt(len(within))
+    return Likeness(
+        ratio=float(within.mean() / max(across.mean(), 1e-9)),
+        surprise=difference / max(spread, 1e-9),
+    )
+
+
+def _jaccard(a: set[str], b: set[str]) -> float:
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared) if shared else 0.0
 
 
 def _words(runs: list[list[str]]) -> set[str]:

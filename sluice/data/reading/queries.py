@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -45,6 +46,7 @@ def read_query(
     with _explaining(database, url, source):
         engine = sqlalchemy.create_engine(url)
         if engine.dialect.name == "sqlite":
+            _refuse_to_create(engine.url.database, source)
             events.listen(engine, "connect", _read_texts_as_bytes)
     try:
         with _explaining(database, url, source), _streamed(engine).connect() as connection:
@@ -86,6 +88,15 @@ def _refuse_repeated_names(names: list[str], source: str) -> None:
         raise BatchError(
             f"The query of source {source!r} has {len(repeated)} column names more than once: "
             f"{', '.join(repeated[:5])}. Name each with AS."
+        )
+
+
+def _refuse_to_create(file: str | None, source: str) -> None:
+    """SQLite would make an empty database of a misspelled path."""
+    if file and file != ":memory:" and not file.startswith("file:") and not Path(file).is_file():
+        raise BatchError(
+            f"The SQLite file of source {source!r} does not exist. Check `database`: a relative "
+            f"path starts at the working directory, {Path.cwd()}."
         )
 
 

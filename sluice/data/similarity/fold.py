@@ -55,14 +55,10 @@ class FoldedTexts:
 
     def take(self, numbers: Places) -> FoldedTexts:
         """These texts, over the same bytes; -1 stands for an empty one."""
-        none = numbers < 0
-        starts, ends = self.starts[numbers], self.ends[numbers]
-        return FoldedTexts(
-            self.data,
-            np.where(none, 0, starts),
-            np.where(none, 0, ends),
-            np.where(none, False, self.unspaced[numbers]),
-        )
+        # An empty text behind the last one is what -1 points to.
+        starts, ends = np.append(self.starts, 0), np.append(self.ends, 0)
+        unspaced = np.append(self.unspaced, False)
+        return FoldedTexts(self.data, starts[numbers], ends[numbers], unspaced[numbers])
 
 
 def fold_texts(texts: Any) -> FoldedTexts:

@@ -47,9 +47,9 @@ def keyed(records: Sequence[Record], key: str, parts: int = 2) -> Any:
     return table.append_column("key", table.column(key))
 
 
-def exact(records: Sequence[Record], keep: Keep = "first") -> Decided:
+def exact(records: Sequence[Record], keep: Keep = "first", parts: int = 2) -> Decided:
     """Row number -> reason and detail of exact duplicates."""
-    return decided(decide_exact(keyed(records, "text_key"), keep))
+    return decided(decide_exact(keyed(records, "text_key", parts), keep))
 
 
 def conflicting(records: Sequence[Record], conflicts: Conflicts = "quarantine") -> Decided:

@@ -46,6 +46,11 @@ def test_other_roles_and_other_turns_are_another_conversation(
     assert exact([conversation(*one), conversation(*other, line=2)]) == {}
 
 
+def test_rows_without_any_message_are_equal() -> None:
+    rows = [Record("id", (), "jan.jsonl", line) for line in (1, 2)]
+    assert exact(rows, parts=1) == {1: ("exact_duplicate", "jan.jsonl:1")}
+
+
 def test_tool_calls_and_tools_are_part_of_the_text() -> None:
     def called(more: str | None, tools: str | None, line: int) -> Record:
         messages = (Message("user", "a"), Message("assistant", "b", more))

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.data.ingest import ingest_file, unseen_files
+from sluice.data.compute import ThisProcess
+from sluice.data.ingest import ingest_file, ingest_files, unseen_files
 from sluice.data.intake import stamps
 from sluice.data.intake.settled import settled_files
 from sluice.data.intake.stamps import Digests
@@ -431,6 +432,13 @@ def test_a_digest_that_names_several_batches_names_none(stock: Stock) -> None:
     digit = next(a[0] for a, b in pairwise(digests) if a[0] == b[0])
     with pytest.raises(BatchError, match=r"\d+ batches have a digest that begins with"):
         withdraw(stock.lake, digit, "Ann", "")
+
+
+def test_two_files_of_one_name_are_not_taken_for_versions_of_one(stock: Stock) -> None:
+    paths = [write_lines(stock.root / d / "jan.jsonl", alpaca(f"{d}?", "b")) for d in ("x", "y")]
+    with pytest.raises(BatchError, match=r"would both be known as jan\.jsonl"):
+        ingest_files(paths, stock.lake, stock.data, ThisProcess())
+    assert stock.live() == []
 
 
 def test_a_file_named_by_hand_counts_like_one_that_landed(stock: Stock) -> None:

@@ -70,12 +70,21 @@ def test_two_columns_of_one_name_and_a_wrong_query_are_errors(shop: str) -> None
         "sqlite:///shop.db?password=${PASSWORD}&uri=true",
     ],
 )
-def test_no_message_holds_the_password(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_message_holds_the_password(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PASSWORD", "secret-4711")
     with pytest.raises(BatchError) as caught:
         ask(database, "select * from gone")
     assert "secret-4711" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_misspelled_database_is_not_created(tmp_path: Path) -> None:
+    with pytest.raises(BatchError, match="does not exist"):
+        ask(f"sqlite:///{tmp_path}/gone.db", "select 1")
+    assert not list(tmp_path.iterdir())
 
 
 # ---- data sets
