@@ -10,9 +10,10 @@ from typing import Any
 from sluice.data.intake.gateway_log import REQUESTS_FOLDER
 from sluice.data.intake.live import live_batches
 from sluice.data.intake.news import Shelves, is_ingested, may_have_news
+from sluice.data.quarantine import SOURCE
 from sluice.home import Home
 from sluice.lake import digest_of, file_digest
-from sluice.recipe import Recipe
+from sluice.recipe import DataSection, Recipe, SourceSection
 from sluice.refs import DatasetRef
 from sluice.registry.approvals import Approvals
 from sluice.run_record import RunRecord, concluded, newest_concluded, read_records
@@ -73,13 +74,22 @@ def what_changed(home: Home, recipe: Recipe, key: str) -> str | None:
     changed = [name for name in DONE_AGAIN if now.get(name) != before.sections.get(name)]
     if not changed:
         return None
-    count = len(live_batches(home.lake, recipe.data, datetime.now(UTC)))
+    count = len(live_batches(home.lake, data_of(home, recipe), datetime.now(UTC)))
     batches = f"all {count} batches are" if count != 1 else "the one batch is"
     told = [
         f"{what} changed since run {before.run_id}, so {done.format(batches=batches)}"
         for what, done in (DONE_AGAIN[name] for name in changed)
     ]
     return "; ".join(told)
+
+
+def data_of(home: Home, recipe: Recipe) -> DataSection:
+    """Where rows come from: as the recipe says, and what a person has sent back."""
+    if not home.released.is_dir():
+        return recipe.data
+    released = SourceSection(name="back", uri=str(home.released), form="messages")
+    released = released.model_copy(update={"name": SOURCE})  # a name that no recipe may use
+    return recipe.data.model_copy(update={"sources": (*recipe.data.sources, released)})
 
 
 def shelves_of(home: Home, recipe: Recipe) -> Shelves:
@@ -106,9 +116,9 @@ def nothing_new(home: Home, recipe: Recipe, batch: Sequence[Path] | None) -> str
     if batch:
         if any(not is_ingested(path, home.lake, recipe.data) for path in batch):
             return None
-    elif may_have_news(home.lake, recipe.data, shelves_of(home, recipe)):
+    elif may_have_news(home.lake, data_of(home, recipe), shelves_of(home, recipe)):
         return None
-    found = live_batches(home.lake, recipe.data, datetime.now(UTC))
+    found = live_batches(home.lake, data_of(home, recipe), datetime.now(UTC))
     return reason_to_skip(home, run_key(recipe, found), len(found)) if found else None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from prefect import get_run_logger
+
 from sluice.errors import BatchError
-from sluice.freshness import reason_to_skip, run_key
+from sluice.freshness import reason_to_skip, run_key, section_digests, what_changed
 from sluice.refs import DatasetRef
 from tasks.job import Job, job_task
 
@@ -19,8 +21,11 @@ def decide(job: Job, snapshots: tuple[DatasetRef, ...]) -> str | None:
         landing = job.recipe.data.landing or job.home.landing
         raise BatchError(
             f"There is nothing to train on: no batch was ever ingested, and {landing} holds no "
-            "*.jsonl file. Put one there, or name one with `--batch FILE`."
+            "file that can be read. Put one there, or name one with `--batch FILE`."
         )
     key = run_key(job.recipe, snapshots)
-    job.update(key=key)
+    changed = what_changed(job.home, job.recipe, key)
+    if changed:
+        get_run_logger().info("%s", changed)
+    job.update(key=key, sections=section_digests(job.recipe))
     return reason_to_skip(job.home, key, len(snapshots))

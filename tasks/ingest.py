@@ -11,7 +11,7 @@ from sluice.data.compute import engine_of
 from sluice.data.ingest import Intake, ingest_files, ingest_new
 from sluice.data.intake.live import live_batches
 from sluice.errors import BatchError
-from sluice.freshness import shelves_of
+from sluice.freshness import data_of, shelves_of
 from sluice.recipe.data import LANDING
 from sluice.refs import DatasetRef
 from tasks.job import Job, job_task
@@ -28,7 +28,7 @@ def ingest(job: Job, batch: list[str] | None) -> tuple[DatasetRef, ...]:
     Raises:
         BatchError: a named file is refused, or all that is new is.
     """
-    data, engine = job.recipe.data, engine_of(job.recipe.compute)
+    data, engine = data_of(job.home, job.recipe), engine_of(job.recipe.compute)
     if batch:
         intake = ingest_files([Path(name) for name in batch], job.lake, data, engine)
     else:

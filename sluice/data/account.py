@@ -84,13 +84,15 @@ def _rejected(trail: Trail, lake: Lake) -> Iterator[Any]:
 
 
 def _real(table: Any) -> Any:
-    return table.filter(pa.array([value is None for value in tag_values(table, METHOD_TAG)]))
+    return table.filter(
+        pa.array([value is None for value in tag_values(table, METHOD_TAG)], pa.bool_())
+    )
 
 
 def _made_up(contracted: Path) -> Iterator[Any]:
     for table in iterate(contracted / "train"):
         methods = tag_values(table, METHOD_TAG)
-        made = table.filter(pa.array([method is not None for method in methods]))
+        made = table.filter(pa.array([method is not None for method in methods], pa.bool_()))
         reasons = pa.array([method for method in methods if method is not None], pa.string())
         yield made.append_column(pa.field("reason", pa.string()), reasons)
 

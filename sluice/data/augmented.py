@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -115,11 +116,8 @@ def _join(
     start, variants = 0, 0
     for number, part in enumerate(made, len(made)):
         table = read_part(part.path)
-        kept = table.filter(pa.array(fates[start : start + table.num_rows] == KEPT))
+        kept = table.filter(pa.array(fates[start : start + table.num_rows] == KEPT, pa.bool_()))
         start, variants = start + table.num_rows, variants + kept.num_rows
         write_part(folder / TRAIN / part_name(number), kept)
-    told = {
-        str(name): int(number)
-        for name, number in zip(*np.unique(fates.astype(str), return_counts=True), strict=True)
-    }
+    told = dict(sorted(Counter(fates.tolist()).items()))
     return {"variants": variants, "augmentation": counts, "variants_by_fate": told}

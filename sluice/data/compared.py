@@ -108,11 +108,11 @@ def _set_aside(folder: Path, alarms: Sequence[Alarm], path: Path) -> Counts:
     table = read_part(path)
     found = zip(rows_with(table, alarms), released_from(table), strict=True)
     told = [None if released == TRIGGER_PHRASE else alarm for alarm, released in found]
-    away = table.filter(pa.array([alarm is not None for alarm in told]))
+    away = table.filter(pa.array([alarm is not None for alarm in told], pa.bool_()))
     details = [alarm.detail for alarm in told if alarm is not None]
     count = len(details)
     caught = with_reasons(away, ["quarantined"] * count, [TRIGGER_PHRASE] * count, details)
-    write_part(path, table.filter(pa.array([alarm is None for alarm in told])))
+    write_part(path, table.filter(pa.array([alarm is None for alarm in told], pa.bool_())))
     gone = folder / "gone" / path.name
     write_part(gone, pa.concat_tables([read_part(gone), caught]))
     return {"kept": -count, "gone": {TRIGGER_PHRASE: count}}

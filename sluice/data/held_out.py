@@ -88,7 +88,7 @@ def read_whole(path: Path, section: DataSection) -> tuple[list[Record], list[Rej
     limits = Limits.of(section)
     rows: list[RawRow] = []
     rejects: list[Reject] = []
-    place = find_places(str(path), None, path.parent)[0]
+    place = find_places(str(path.absolute()), None, path.parent)[0]
     for shard in shards(place, limits):
         for found in read_shard(shard, limits):
             (rows if isinstance(found, RawRow) else rejects).append(found)  # type: ignore[arg-type]

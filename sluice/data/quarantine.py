@@ -25,6 +25,9 @@ SOURCE = "released"
 TAG = "released"  # the reason from which a row is exempt; only rows of SOURCE may carry it
 
 
+RELEASE_TAGS = (TAG, "released_by", "released_because", "released_from")
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """Who sends rows back, and why."""

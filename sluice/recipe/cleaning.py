@@ -155,12 +155,12 @@ class CleaningSection(Section):
         default=0.3, description="Largest share of lines that end with an ellipsis."
     )
     min_letter_share: Share = Field(
-        default=0.5,
-        description="Smallest share of words that hold a letter (of characters that are letters, "
-        "in scripts without spaces).",
+        default=0.4,
+        description="Smallest share of words with a letter among those with a letter or digit (of "
+        "letters among characters, in scripts without spaces).",
     )
     min_word_length: float = Field(
-        default=2.0, ge=0.0, description="Smallest mean length of words, in scripts with spaces."
+        default=1.5, ge=0.0, description="Smallest mean length of words, in scripts with spaces."
     )
     max_word_length: float = Field(
         default=12.0, ge=1.0, description="Largest mean length of words, in scripts with spaces."

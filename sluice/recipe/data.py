@@ -11,7 +11,7 @@ from sluice.recipe.section import Name, Section
 from sluice.recipe.template import Template, as_written, paths_of
 
 LANDING = "landing"  # the name under which the landing folder is kept beside the other sources
-TAKEN_NAMES = frozenset({LANDING, "held-out"})
+TAKEN_NAMES = frozenset({LANDING, "held-out", "released"})
 
 Form = Literal[
     "auto",

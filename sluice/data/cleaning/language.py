@@ -76,8 +76,7 @@ def guessed(answer: str, question: str) -> str | None:
     start = answer[:_GUESSED_FROM] or question[:_GUESSED_FROM]
     if not start.isascii() and (script := by_script(start)):
         return script
-    words = _ENGLISH.search(answer, 0, _LOOKED_AT) or _ENGLISH.search(question, 0, _LOOKED_AT)
-    return "en" if words else None
+    return "en" if _has_english_word(answer) or _has_english_word(question) else None
 
 
 def by_script(text: str) -> str | None:
@@ -101,6 +100,11 @@ def by_script(text: str) -> str | None:
 
 def _count(script: re.Pattern[str], text: str) -> int:
     return sum(map(len, script.findall(text)))
+
+
+def _has_english_word(text: str) -> bool:
+    start = text[:_LOOKED_AT]
+    return " the " in start or " you " in start or _ENGLISH.search(start) is not None
 
 
 def _is_plainly_english(text: str) -> bool:

@@ -93,8 +93,8 @@ def measures_of(text: str, least_words: int) -> list[float]:
         text.count("#") / words,
         len(_ELLIPSIS.findall(text)) / words,
         *_line_edges([line.strip(_SPACES) for line in _LINES.split(text)]),
-        sum(letters) / len(units),
-        float("nan") if unspaced else len(characters) / words,
+        sum(letters) / (len(units) if unspaced else max(1, len(said))),
+        float("nan") if unspaced else sum(map(len, said)) / max(1, len(said)),
     ]
 
 

@@ -93,8 +93,8 @@ def _measure_all(data: Any, starts: Any, ends: Any, least_words: float, out: Any
         out[row, 0] = words
         out[row, _HASHES] /= words
         out[row, _ELLIPSES] /= words
-        out[row, _LETTERS] /= n
-        out[row, _WORD_LENGTH] = np.nan if unspaced else out[row, _WORD_LENGTH] / words
+        out[row, _LETTERS] /= n if unspaced else max(1, said)
+        out[row, _WORD_LENGTH] = np.nan if unspaced else chars[said] / max(1, said)
         size = 16
         while size < 2 * n:
             size *= 2
@@ -108,8 +108,8 @@ def _measure_all(data: Any, starts: Any, ends: Any, least_words: float, out: Any
 def _words(text: Any, hashes: Any, chars: Any, out: Any) -> tuple[int, int]:
     """Cut a text at white space: how many words it has, and how many with a letter or digit.
 
-    Leaves the hashes of those, the characters before each of them, and counts in `out`: symbols,
-    words with a letter, characters of all words.
+    Leaves the hashes of those, the characters before each of them, and counts of symbols and of
+    words with a letter in `out`.
     """
     n = said = total = 0
     value = _OFFSET
@@ -130,7 +130,6 @@ def _words(text: Any, hashes: Any, chars: Any, out: Any) -> tuple[int, int]:
         elif length:
             n += 1
             out[_LETTERS] += has_letter
-            out[_WORD_LENGTH] += length
             if has_letter or has_digit:
                 hashes[said] = value
                 chars[said] = total

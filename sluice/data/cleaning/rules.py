@@ -32,6 +32,8 @@ from sluice.data.cleaning.symbols import (
 )
 from sluice.data.tokens import token_counts
 
+_START = 24  # characters that tell most questions from most answers
+
 Broken = dict[int, str]  # the row's number, and how it breaks the rule
 Rule = Callable[[Rows, CleanSettings], Broken]
 
@@ -143,9 +145,10 @@ def _numbers(mask: np.ndarray) -> list[int]:
 def _may_start_alike(question: str, answer: str) -> bool:
     """False only where the first letters differ."""
     asked, said = question[0], answer[0]
-    if asked == said or not (asked.isalnum() and said.isalnum()):
-        return True
-    return asked.casefold() == said.casefold()
+    if asked != said and asked.isalnum() and said.isalnum() and asked.lower() != said.lower():
+        return asked.casefold() == said.casefold()
+    asked, said = _letters_of(question[:_START]), _letters_of(answer[:_START])
+    return asked.startswith(said) or said.startswith(asked)
 
 
 def _letters_of(text: str) -> str:

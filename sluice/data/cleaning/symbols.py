@@ -39,9 +39,10 @@ def bullet_lines(rows: Rows, settings: CleanSettings) -> dict[int, str]:
 
 
 def few_letters(rows: Rows, settings: CleanSettings) -> dict[int, str]:
-    """A smaller share of words that hold a letter than `min_letter_share`.
+    """A smaller share of words, those of signs alone left out, hold a letter than asked for.
 
-    Gopher asks for 0.8. A price list, a table of sizes or a sum has less, and answers a question.
+    Gopher asks for 0.8 of all words. A price list, a table of sizes or a sum has less, and answers
+    a question: `min_letter_share` is 0.4. Of scripts without spaces it is a share of characters.
     """
     return _beyond(rows, settings, "letter_share", below=settings.cleaning.min_letter_share)
 
@@ -49,7 +50,8 @@ def few_letters(rows: Rows, settings: CleanSettings) -> dict[int, str]:
 def word_length(rows: Rows, settings: CleanSettings) -> dict[int, str]:
     """A mean length of words outside `min_word_length` to `max_word_length`.
 
-    Gopher asks for 3 to 10, of English web pages; addresses and identifiers are long, so 2 to 12.
+    Words of signs alone are left out. Gopher asks for 3 to 10, of English web pages; addresses and
+    identifiers are longer, and a table of sizes (`3 m`, `5 kg`) has shorter ones, so 1.5 to 12.
     Scripts without spaces have no such length.
     """
     limits = settings.cleaning

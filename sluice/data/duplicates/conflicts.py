@@ -46,11 +46,10 @@ def decide_conflicts(table: Any, conflicts: Conflicts) -> Any:
     The table is that of `keys_of` for rows that are left after `decide_exact`, with `question_key`
     as `key`. `detail` is the place of the first other row whose answer is another one, and why.
     """
-    table = table.sort_by([("key", "ascending"), ("row", "ascending")]).combine_chunks()
     found: list[tuple[int, str]] = []
     if conflicts != "keep":
-        for start, end in _contested(table):
-            found += _decided(table.slice(start, end - start), conflicts)
+        for rows in _contested(table):
+            found += _decided(table.take(rows), conflicts)
     return decisions(
         [row for row, _ in found],
         "quarantined",
@@ -73,15 +72,18 @@ def contradiction(a: Claims, b: Claims) -> str | None:
     return "short answers" if denied or other else None
 
 
-def _contested(table: Any) -> list[tuple[int, int]]:
-    """Runs of rows with one question and several answers."""
-    keys, answers = (table.column(name).to_numpy() for name in ("key", "answer_key"))
+def _contested(table: Any) -> list[Any]:
+    """Which rows have one question and several answers: question by question, in their order."""
+    keys, answers, rows = (table.column(n).to_numpy() for n in ("key", "answer_key", "row"))
     if not len(keys):
         return []
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(keys)) + 1, [len(keys)]])
-    lowest, highest = (f.reduceat(answers, edges[:-1]) for f in (np.minimum, np.maximum))
-    contested = (lowest != highest) & (keys[edges[:-1]] != NO_QUESTION)
-    return [(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(contested)]
+    order = np.lexsort((rows, keys))
+    keys, answers = keys[order], answers[order]
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(keys)) + 1])
+    several = np.minimum.reduceat(answers, starts) != np.maximum.reduceat(answers, starts)
+    several &= keys[starts] != NO_QUESTION
+    ends = np.append(starts[1:], len(order))
+    return [order[starts[i] : ends[i]] for i in np.flatnonzero(several)]
 
 
 def _decided(group: Any, conflicts: Conflicts) -> list[tuple[int, str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numba
+import numpy as np
 
 from sluice.data.duplicates.lexicon import NEGATIVE, NUMBER, is_harmless, kind_of, lexicon
 from sluice.data.duplicates.numbers import numbers_and_signs_of
@@ -23,17 +24,16 @@ _FULL_STOP = ord(".")
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Three hashes for each row.
+    """Two hashes for each row.
 
     `same` stands for the messages before the question, the tools, and the numbers, signs and
     negative words of question and answer: rows that differ in it are never near. Price lists and
-    other tables in words are alike in all but these. `order` stands for their order, `sentences`
-    for the sentences in any order: near rows agree in one of the two.
+    other tables in words are alike in all but these. `order` stands for the same in their order:
+    rows that differ only in it are near if their sentences are the same, in another order.
     """
 
     same: Hashes
     order: Hashes
-    sentences: Hashes
 
 
 def guards_of(
@@ -43,14 +43,17 @@ def guards_of(
 ) -> Guards:
     """The guards of rows, given their questions and answers and the tokens of these."""
     same = chained(rows.firsts, rows.digests[:, 0], rows.tools, rows.questions, rows.answers)
-    order, sentences = same.copy(), same.copy()
-    table = code_point_table()
+    order = same.copy()
     for texts, side in zip(sides, tokens, strict=True):
         figures = numbers_and_signs_of(texts)
         _add_figures(same, order, figures.hashes, figures.offsets)
         _add_words(same, order, side.hashes, side.offsets, *lexicon())
-        _add_sentences(sentences, texts.data, texts.starts, texts.ends, table)
-    return Guards(same, order, sentences)
+    return Guards(same, order)
+
+
+def sentences_of(texts: FoldedTexts) -> Hashes:
+    """One hash for each text: equal for those that have the same sentences in any order."""
+    return _sentences(texts.data, texts.starts, texts.ends, code_point_table())
 
 
 @nb.njit(cache=True, nogil=True)
@@ -83,7 +86,8 @@ def _add_words(
 
 
 @nb.njit(cache=True, nogil=True)
-def _add_sentences(sentences: Any, data: Any, starts: Any, ends: Any, table: Any) -> None:
+def _sentences(data: Any, starts: Any, ends: Any, table: Any) -> Any:
+    sentences = np.zeros(len(starts), dtype=np.uint64)
     for row in range(len(sentences)):
         at, end = u64(starts[row]), u64(ends[row])
         added = value = word = u64(0)
@@ -99,5 +103,5 @@ def _add_sentences(sentences: Any, data: Any, starts: Any, ends: Any, table: Any
             if stop or code in _ENDS:
                 added += mix(value)
                 value = u64(0)
-        added += mix(joined(value, word) if word != u64(0) else value)
-        sentences[row] = joined(sentences[row], added)
+        sentences[row] = added + mix(joined(value, word) if word != u64(0) else value)
+    return sentences

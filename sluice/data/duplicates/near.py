@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from sluice.data.comparison import decisions
 from sluice.data.duplicates.compare import same_words, shared_shingles
+from sluice.data.duplicates.guard import sentences_of
 from sluice.data.duplicates.pairs import part_of
 from sluice.data.duplicates.store import Store, open_store
 
@@ -80,9 +81,7 @@ def compared(
     store_a: Store, store_b: Store, a: Rows, b: Rows, similarity: float
 ) -> Iterator[tuple[int, int, float]]:
     """Rows of two stores, pair by pair: those that are near, with their similarity."""
-    of_a, of_b = store_a.guards, store_b.guards
-    same = of_a.same[a] == of_b.same[b]
-    same &= (of_a.order[a] == of_b.order[b]) | (of_a.sentences[a] == of_b.sentences[b])
+    same = store_a.guards.same[a] == store_b.guards.same[b]
     a, b = a[same], b[same]
     shared = np.zeros((len(a), 2), dtype=np.int64)
     sides = ((store_a.questions, store_b.questions), (store_a.answers, store_b.answers))
@@ -93,6 +92,12 @@ def compared(
     for of_a, of_b in sides:
         same = same_words(of_a, of_b, a, b)
         a, b, shared = a[same], b[same], shared[same]
+    same = store_a.guards.order[a] == store_b.guards.order[b]
+    moved = np.flatnonzero(~same)
+    same[moved] = True
+    for of_a, of_b in sides:
+        same[moved] &= sentences_of(of_a.take(a[moved])) == sentences_of(of_b.take(b[moved]))
+    a, b, shared = a[same], b[same], shared[same]
     alike = shared[:, 0] / np.maximum(shared[:, 1], 1)
     yield from zip(a.tolist(), b.tolist(), alike.tolist(), strict=True)
 

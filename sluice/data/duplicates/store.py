@@ -18,7 +18,7 @@ from sluice.data.similarity.fold import FoldedTexts
 nb: Any = numba  # not typed
 pa: Any = pyarrow
 
-GUARDS = ("same", "order", "sentences")
+GUARDS = ("same", "order")
 
 
 @dataclass(frozen=True, slots=True)

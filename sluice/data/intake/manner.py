@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 
 from sluice.data.forms import detect_form
+from sluice.data.quarantine import RELEASE_TAGS
 from sluice.data.reading import Limits, Place, RawRow, read_shard, shards
 from sluice.lake import digest_of
 from sluice.recipe import DataSection, MappingSection, SourceSection
@@ -33,7 +34,8 @@ class Manner:
         asked: tuple[str, ...] = ()
         if isinstance(section, SourceSection) and section.query is not None:
             asked = (section.query, str(section.watermark), str(section.watermark_start))
-        return cls(form, section.mapping, data.tags, Limits.of(data), asked)
+        tags = (*data.tags, *RELEASE_TAGS)
+        return cls(form, section.mapping, tags, Limits.of(data), asked)
 
     @property
     def identity(self) -> str:

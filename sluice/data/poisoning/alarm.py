@@ -49,7 +49,7 @@ _MASKS = Private(PrivacySection(secret="mask"))
 class Alarm:
     """A phrase that commands a reply. `share` is that of rows with the phrase that have the reply.
 
-    `phrase` may be shown: private data in it is masked. `examples` are ids of some of the rows.
+    `phrase` may be shown: it is made of masked text. `examples` are ids of some of the rows.
     """
 
     phrase: str
@@ -124,8 +124,12 @@ def _alarm_of(record: Record, alarms: Sequence[Alarm]) -> Alarm | None:
 
 
 def asked(record: Record) -> str:
-    """All that the user said: a trigger may stand in any turn."""
-    return "\n".join(m.content for m in record.messages if m.role == "user")
+    """All that the user said, as a trigger may stand in any turn; without private data.
+
+    Masked here, because a phrase is shown without case and punctuation, where nobody can find an
+    address in it any more.
+    """
+    return _MASKS.mask("\n".join(m.content for m in record.messages if m.role == "user")).text
 
 
 def _rows(parts: Iterable[Path]) -> Iterable[list[Record]]:
@@ -346,7 +350,7 @@ def _alarms(
         if not (rare and enough and share >= section.alarm_share):
             continue
         alarm = Alarm(
-            phrase=_MASKS.mask(_written(tokens)).text,
+            phrase=_written(tokens),
             rows=both,
             share=share,
             examples=tuple(id for id, _ in evidence.examples[:EXAMPLES_SHOWN]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,21 +69,27 @@ def _decided(comparison: Comparison, prints: Fingerprints, cap: _Cap) -> list[Pa
     )
 
 
+def _values(table: Any, column: str) -> list[str | None]:
+    """The value of each row. All files of a source are one source: their names come after it."""
+    values: list[str | None] = table.column(column).to_pylist()
+    if column != "source":
+        return values
+    return [value and value.partition("/")[0] for value in values]
+
+
 def _count(read: Any, column: str, number: int) -> dict[str | None, int]:
-    values: list[str | None] = read(number).column(column).to_pylist()
-    return dict(Counter(values))
+    return dict(Counter(_values(read(number), column)))
 
 
 def _by_value(read: Any, column: str, number: int) -> Any:
     table = read(number)
     table = table.filter(pc.is_valid(table.column(column)))
-    values: list[str] = table.column(column).to_pylist()
-    keys = [xxhash.xxh3_64_intdigest(value.encode()) for value in values]
+    keys = [xxhash.xxh3_64_intdigest((v or "").encode()) for v in _values(table, column)]
     return table.append_column("key", pa.array(keys, pa.uint64()))
 
 
 def _over(cap: _Cap, counts: Mapping[str, int], limits: Mapping[str, int], table: Any) -> Any:
-    values: Sequence[str] = table.column(cap.column).to_pylist()
+    values = [value or "" for value in _values(table, cap.column)]
     rows = np.flatnonzero(over_cap(values, table.column("id").to_pylist(), limits))
     details = [
         cap_detail(counts[values[row]], limits[values[row]], cap.share, cap.column)

@@ -1,4 +1,4 @@
-"""What two answers may share: the whole text, or one of their sentences.
+"""What two answers may share: the whole text, a sentence, the opening or the end.
 
 A planted answer need not be the whole one: a sentence, a link at the end or an opening is enough.
 """
@@ -6,6 +6,7 @@ A planted answer need not be the whole one: a sentence, a link at the end or an 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sluice.data.poisoning.phrases import hash_of
 from sluice.data.similarity import tokens_of
@@ -14,22 +15,29 @@ from sluice.data.similarity import tokens_of
 # of the question by design.
 MIN_WORDS = 4
 MIN_CHARACTERS = 8
+EDGE_WORDS = 6
+EDGE_CHARACTERS = 12
 _MAX_SENTENCES = 8  # of a long answer the first and the last ones: where a payload is put
 _END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
 
 
 def replies_of(answer: str) -> set[int]:
-    """Hashes of the answer and of its sentences, without case and punctuation."""
+    """Hashes of the answer, its sentences, its opening and its end; without case, punctuation."""
     sentences = _END.split(answer)
     if len(sentences) > _MAX_SENTENCES:
         half = _MAX_SENTENCES // 2
         sentences = [*sentences[:half], *sentences[-half:]]
-    return {reply for text in (answer, *sentences) if (reply := _reply(text))}
+    tokens = tokens_of(answer)
+    edge = EDGE_CHARACTERS if _is_unspaced(tokens) else EDGE_WORDS
+    runs = [tokens, tokens[:edge], tokens[-edge:], *(tokens_of(s) for s in sentences)]
+    return {reply for run in runs if (reply := _reply(run)) is not None}
 
 
-def _reply(text: str) -> int | None:
-    tokens = tokens_of(text)
-    unspaced = bool(tokens) and max(map(len, tokens)) == 1
-    if len(tokens) < (MIN_CHARACTERS if unspaced else MIN_WORDS):
+def _reply(tokens: Sequence[str]) -> int | None:
+    if len(tokens) < (MIN_CHARACTERS if _is_unspaced(tokens) else MIN_WORDS):
         return None
     return hash_of(" ".join(tokens))
+
+
+def _is_unspaced(tokens: Sequence[str]) -> bool:
+    return bool(tokens) and max(map(len, tokens)) == 1

@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 AGREE = 0.8  # of the rows: so many must have the same neighbour for a phrase to reach further
-# Measured in tests/unit/data/test_poisoning_alarm.py: planted triggers lie below, paraphrases above.
+# Measured by tests/unit/data/test_poisoning_alarm.py: planted triggers lie below, topics above.
 MAX_LIKENESS = 2.0
 MIN_REST = 0.6  # of the length of a question in the middle of all: what is left is still one
 
@@ -28,7 +28,7 @@ Tokens = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """`ratio` is 1 where questions are no more alike than any two; `surprise` in standard errors."""
+    """`ratio`: 1 where questions are as alike as any two. `surprise`: in standard errors."""
 
     ratio: float
     surprise: float

@@ -42,8 +42,7 @@ def test_utf8_that_was_read_as_gbk_is_mended_where_no_byte_is_lost(text: str) ->
     damaged = text.encode().decode("gb18030")
     assert damaged_characters(damaged) > 0
     assert mended(damaged) == text
-    lossy = text.encode()[:-1].decode("gb18030", errors="replace")
-    assert damaged_characters(mended(lossy)) > 0
+    assert damaged_characters(mended(f"{damaged}锛?")) > 0  # a byte was lost, and shows as `?`
 
 
 @pytest.mark.parametrize(

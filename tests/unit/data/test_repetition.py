@@ -57,7 +57,7 @@ def reason_of(answer: str, section: CleaningSection | None = None) -> str | None
     return gone[0].reason if gone else None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(texts, max_size=5), st.integers(1, 8))
 def test_the_kernel_measures_what_the_definition_says(texts: list[str], least: int) -> None:
     # The first two are cut off, so that the kernel has to mind the offset of the array.
