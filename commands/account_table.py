@@ -8,14 +8,20 @@ from rich.table import Table
 
 from commands.preparing import Prepared
 
-COLOURS = {"curated": "green", "dropped": "dim", "quarantined": "yellow", "rejected": "red"}
+COLOURS = {
+    "curated": "green",
+    "dropped": "dim",
+    "quarantined": "yellow",
+    "rejected": "red",
+    "augmented": "cyan",
+}
 
 
 def print_account(console: Console, result: Prepared) -> None:
     """How each file was understood, what became of its rows, and where they are."""
     for taken in result.intake.taken:
         console.print(f"[dim]read[/] {escape(taken.told)}")
-    total = sum(sum(reasons.values()) for reasons in result.account.values())
+    total = result.rows_in
     table = Table(box=None, pad_edge=False, title=f"\n{total:,} rows\n", title_justify="left")
     for name, justify in (("", "left"), ("rows", "right"), ("share", "right"), ("why", "left")):
         table.add_column(name, justify=justify)  # pyright: ignore[reportArgumentType]

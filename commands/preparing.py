@@ -13,7 +13,7 @@ from typing import Any
 from commands.console import console
 from commands.progress_line import ProgressLine
 from data_contracts.preparation import Preparation
-from sluice.data.account import Account, write_account
+from sluice.data.account import OUTCOMES, Account, write_account
 from sluice.data.funnel import Stage, funnel
 from sluice.data.ingest import Intake, ingest_new, ingest_places
 from sluice.data.intake.live import live_batches
@@ -40,12 +40,17 @@ class Prepared:
     account: Account
     contract: dict[str, Any]
 
+    @property
+    def rows_in(self) -> int:
+        """Rows that came in: all but those that were made up."""
+        return sum(sum(self.account[outcome].values()) for outcome in OUTCOMES)
+
     def to_json(self) -> str:
         """Rows by outcome and reason, as JSON."""
         rows = {name: sum(reasons.values()) for name, reasons in self.account.items()}
         return json.dumps(
             {
-                "rows": {"in": sum(rows.values()), **rows},
+                "rows": {"in": self.rows_in, **rows},
                 "reasons": self.account,
                 "forms": {taken.name: taken.form for taken in self.intake.taken},
                 "stages": [

@@ -5,6 +5,9 @@
 Unicode (ftfy, NFC) and whitespace, length, character and word repetition, exact duplicates,
 MinHash, by its operators with one process each and its fastest switch (`turbo`). Near duplicates
 are found by words between spaces, its default, or by characters, its advice for Chinese.
+
+Left alone it installs torch and ray in the middle of a run (several GB), to free the memory of
+models that are not there. Here it may install nothing, and has no models to free.
 """
 # pyright: reportMissingImports=false, reportUnknownMemberType=false
 
@@ -25,6 +28,7 @@ os.environ["HF_DATASETS_CACHE"] = str(WORK / "cache")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from data_juicer.core.data import NestedDataset  # noqa: E402
+from data_juicer.ops import base_op  # noqa: E402
 from data_juicer.ops.deduplicator import (  # noqa: E402
     DocumentDeduplicator,
     DocumentMinhashDeduplicator,
@@ -35,6 +39,7 @@ from data_juicer.ops.filter import (  # noqa: E402
     WordRepetitionFilter,
 )
 from data_juicer.ops.mapper import FixUnicodeMapper, WhitespaceNormalizationMapper  # noqa: E402
+from data_juicer.utils.lazy_loader import LazyLoader  # noqa: E402
 from datasets import disable_progress_bars, load_dataset  # noqa: E402
 from loguru import logger  # noqa: E402
 
@@ -53,8 +58,15 @@ def numbers(rows: Any) -> list[int]:
     return [int(name[1:]) for name in rows["id"]]
 
 
+def refuse(package: str, *_: Any) -> None:
+    """What it does instead of installing a package."""
+    raise ImportError(f"{package} is not installed, and a benchmark is no time to do it")
+
+
 def main() -> None:
     """Run all operators and write how long each took."""
+    LazyLoader._install_package = refuse
+    base_op.free_models = lambda: None
     disable_progress_bars()
     logger.remove()
     stages: dict[str, list[Any]] = {

@@ -119,5 +119,5 @@ def _join(
         kept = table.filter(pa.array(fates[start : start + table.num_rows] == KEPT, pa.bool_()))
         start, variants = start + table.num_rows, variants + kept.num_rows
         write_part(folder / TRAIN / part_name(number), kept)
-    told = dict(sorted(Counter(fates.tolist()).items()))
+    told = dict(sorted(Counter[str](fates.tolist()).items()))
     return {"variants": variants, "augmentation": counts, "variants_by_fate": told}

@@ -96,7 +96,7 @@ def find_alarms(
     if section.alarm == "off" or not parts:
         return ()
     groups = [tuple(parts[i::GROUPS]) for i in range(min(GROUPS, len(parts)))]
-    replies = sum(engine.map(_count_replies, groups))
+    replies: Any = np.sum(engine.map(_count_replies, groups), axis=0)
     suspect = replies >= section.alarm_min_rows
     if not suspect.any():
         return ()
@@ -254,10 +254,17 @@ def _collect(
             row = int(phrases.rows[i])
             evidence = found.setdefault((int(phrases.hashes[i]), r), _Evidence(0, []))
             evidence.rows += 1
-            if len(evidence.examples) < MAX_EXAMPLES:
-                evidence.examples.append((records[asking[row]].id, questions.tokens[row]))
+            evidence.examples.append((records[asking[row]].id, questions.tokens[row]))
+            if len(evidence.examples) > 2 * MAX_EXAMPLES:
+                _fewer(evidence)
     commonest = sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))[:MAX_PAIRS]
     return dict(commonest)
+
+
+def _fewer(evidence: _Evidence) -> None:
+    """Keep the rows of lowest id, an even choice however the rows are cut into parts."""
+    evidence.examples.sort()
+    del evidence.examples[MAX_EXAMPLES:]
 
 
 def _merged(found: Sequence[dict[tuple[int, int], _Evidence]]) -> dict[tuple[int, int], _Evidence]:
@@ -268,7 +275,7 @@ def _merged(found: Sequence[dict[tuple[int, int], _Evidence]]) -> dict[tuple[int
             known.rows += evidence.rows
             known.examples += evidence.examples
     for evidence in merged.values():
-        evidence.examples.sort()
+        _fewer(evidence)
     return merged
 
 
@@ -282,7 +289,7 @@ def _triggers(
     for (phrase, reply), evidence in sorted(found.items(), key=lambda item: item[0]):
         if evidence.rows < section.alarm_min_rows:
             continue
-        questions = [tokens for _, tokens in evidence.examples[:MAX_EXAMPLES]]
+        questions = [tokens for _, tokens in evidence.examples]
         tokens = extended(_spelled(phrase, questions[0]), questions)
         known = triggers.get((tokens, reply))
         if known is None and not _is_trigger(tokens, questions, counts):

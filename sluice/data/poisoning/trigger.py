@@ -59,11 +59,13 @@ def _one_longer(phrase: Tokens, questions: Sequence[Sequence[str]]) -> Tokens | 
             before[tokens[at - 1]] += 1
         if at + len(phrase) < len(tokens):
             after[tokens[at + len(phrase)]] += 1
-    for neighbours, build in ((after, lambda t: (*phrase, t)), (before, lambda t: (t, *phrase))):
-        if neighbours:
-            token, count = neighbours.most_common(1)[0]
-            if count >= AGREE * len(questions):
-                return build(token)
+    enough = AGREE * len(questions)
+    for token, count in after.most_common(1):
+        if count >= enough:
+            return (*phrase, token)
+    for token, count in before.most_common(1):
+        if count >= enough:
+            return (token, *phrase)
     return None
 
 
