@@ -36,8 +36,8 @@ class Peer:
 
 PEERS: dict[str, Peer] = {
     "py-data-juicer": Peer(
-        # It imports aiohttp, ftfy and scipy without asking for them.
-        ("py-data-juicer==1.6.1", "aiohttp==3.14.5", "ftfy==6.3.1", "scipy==1.17.1"),
+        # It imports aiohttp, ftfy, ray and scipy without asking for them.
+        ("py-data-juicer==1.6.1", "aiohttp==3.14.5", "ftfy==6.3.1", "ray==2.60.0", "scipy==1.17.1"),
         "run_data_juicer.py",
     ),
     "datatrove": Peer(

@@ -11,8 +11,10 @@ import typer
 
 from commands import (
     approve,
+    batches,
     chat,
     check,
+    contract,
     demo,
     deploy,
     down,
@@ -24,6 +26,7 @@ from commands import (
     serve,
     status,
     up,
+    withdraw,
 )
 from sluice import __version__
 from sluice.errors import SluiceError
@@ -76,9 +79,13 @@ for _command in (
     serve.serve,
     chat.chat,
     report.report,
+    batches.batches,
+    withdraw.withdraw,
+    withdraw.restore,
     demo.demo,
 ):
     app.command()(_command)
+app.add_typer(contract.app, name="contract")
 app.add_typer(quarantine.app, name="quarantine")
 
 

@@ -11,6 +11,7 @@ from sluice.errors import SluiceError
 from sluice.run_record import Outcome
 from tasks.conclude import conclude, gate_reasons
 from tasks.decide import decide
+from tasks.drift import measure_drift
 from tasks.ingest import ingest
 from tasks.job import Job
 from tasks.prepare import augment, check_raw, check_training, clean, compare, split
@@ -39,9 +40,12 @@ def _retrain(job: Job, batch: list[str] | None) -> State:
         return conclude(job, "skipped", reason_to_skip)
     checked = check_raw(job, snapshots)
     cleaned = clean(job, checked)
+    drift = measure_drift(job, cleaned)
+    if not drift.decision.retrain:
+        return conclude(job, "skipped", drift.decision.reason)
     compared = compare(job, cleaned)
     curated = augment(job, split(job, compared))
-    trail = check_training(job, snapshots, checked, cleaned, compared, curated)
+    trail = check_training(job, snapshots, checked, cleaned, compared, curated, drift)
     trained = train(job, trail)
     evidence = evaluate(job, trail, trained)
     _, tracked = trained

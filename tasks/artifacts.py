@@ -15,6 +15,7 @@ from prefect.artifacts import (
 )
 
 from sluice.child_process import Event
+from sluice.data.drift import DriftReport
 from sluice.data.funnel import Stage
 from tasks.job import Job
 
@@ -33,6 +34,15 @@ def publish_funnel(job: Job, stages: Sequence[Stage]) -> None:
         reasons = ", ".join(f"{reason} {rows}" for reason, rows in stage.reasons)
         lines.append(f"| {stage.name} | {stage.rows} | {reasons or '–'} |")
     create_markdown_artifact("\n".join(lines), key=_key(job, "rows"), description="Rows by stage")
+
+
+def publish_drift(job: Job, report: DriftReport) -> None:
+    """How far new rows are from the champion's."""
+    lines = [report.sentence, "", "| Measure | Score | Limit | |", "| --- | ---: | ---: | --- |"]
+    for measure in report.measures:
+        told = "drifted" if measure.drifted else ""
+        lines.append(f"| {measure.name} | {measure.score:.3f} | {measure.limit:g} | {told} |")
+    create_markdown_artifact("\n".join(lines), key=_key(job, "drift"), description="Drift")
 
 
 def publish_evidence(job: Job, markdown: str) -> None:

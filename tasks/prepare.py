@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluice.data.funnel import Trail, funnel
 from sluice.refs import DatasetRef
 from tasks.artifacts import publish_funnel
+from tasks.drift import Drift
 from tasks.job import Job, job_task
 
 Batches = tuple[DatasetRef, ...]
@@ -66,9 +67,12 @@ def check_training(
     cleaned: Batches,
     compared: DatasetRef,
     curated: DatasetRef,
+    drift: Drift,
 ) -> Trail:
     """The contract of training examples; returns the trail of data sets that led here."""
-    contracted = job.preparation.check_training(curated)
+    contracted = job.preparation.check_training(
+        (*checked, *cleaned, compared), curated, drift.report
+    )
     job.note_trail("contracted", [contracted])
     trail = Trail(tuple(snapshots), checked, cleaned, compared, curated, contracted)
     publish_funnel(job, funnel(trail, job.lake))

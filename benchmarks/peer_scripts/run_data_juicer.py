@@ -6,7 +6,7 @@ Unicode (ftfy, NFC) and whitespace, length, character and word repetition, exact
 MinHash, by its operators with one process each and its fastest switch (`turbo`). Near duplicates
 are found by words between spaces, its default, or by characters, its advice for Chinese.
 
-Left alone it installs torch and ray in the middle of a run (several GB), to free the memory of
+Left alone it installs torch in the middle of a run (several GB), to free the memory of
 models that are not there. Here it may install nothing, and has no models to free.
 """
 # pyright: reportMissingImports=false, reportUnknownMemberType=false
@@ -27,6 +27,16 @@ TOKENS = sys.argv[4] if len(sys.argv) > 4 else "space"
 os.environ["HF_DATASETS_CACHE"] = str(WORK / "cache")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+from data_juicer.utils.lazy_loader import LazyLoader  # noqa: E402
+
+
+def refuse(package: str, *_: Any) -> None:
+    """What it does instead of installing a package."""
+    raise ImportError(f"{package} is not installed, and a benchmark is no time to do it")
+
+
+LazyLoader._install_package = refuse
+
 from data_juicer.core.data import NestedDataset  # noqa: E402
 from data_juicer.ops import base_op  # noqa: E402
 from data_juicer.ops.deduplicator import (  # noqa: E402
@@ -39,7 +49,6 @@ from data_juicer.ops.filter import (  # noqa: E402
     WordRepetitionFilter,
 )
 from data_juicer.ops.mapper import FixUnicodeMapper, WhitespaceNormalizationMapper  # noqa: E402
-from data_juicer.utils.lazy_loader import LazyLoader  # noqa: E402
 from datasets import disable_progress_bars, load_dataset  # noqa: E402
 from loguru import logger  # noqa: E402
 
@@ -58,14 +67,8 @@ def numbers(rows: Any) -> list[int]:
     return [int(name[1:]) for name in rows["id"]]
 
 
-def refuse(package: str, *_: Any) -> None:
-    """What it does instead of installing a package."""
-    raise ImportError(f"{package} is not installed, and a benchmark is no time to do it")
-
-
 def main() -> None:
     """Run all operators and write how long each took."""
-    LazyLoader._install_package = refuse
     base_op.free_models = lambda: None
     disable_progress_bars()
     logger.remove()

@@ -11,6 +11,7 @@ them. So a phrase of 2 words is one of 4 characters there.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -48,7 +49,8 @@ CHARACTERS_PER_WORD = 2  # in scripts without spaces
 
 # Numba takes a quarter of a second to import, and as long again to load the kernel, or 5 seconds
 # to compile it once (measured); the definition below takes 0.6 ms for 1 kB, 1.2 for Chinese.
-KERNEL_PAYS_FROM = 1500
+KERNEL_PAYS_FROM = 1000
+_KERNEL = "sluice.data.cleaning.measures_kernel"
 
 _DIGITS = "0123456789"
 _SPACES = " \t\n\r\x0b\x0c"  # those of ASCII: repairs leave no others
@@ -62,7 +64,7 @@ def measured(texts: Any, chosen: Any, least_words: int) -> Any:
 
     Lines are NaN for texts of fewer than `least_words` words.
     """
-    if len(chosen) >= KERNEL_PAYS_FROM:
+    if len(chosen) >= KERNEL_PAYS_FROM or _KERNEL in sys.modules:  # once paid for, it is free
         from sluice.data.cleaning.measures_kernel import measured_at_once
 
         return measured_at_once(texts, chosen, least_words)

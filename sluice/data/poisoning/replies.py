@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 
 from sluice.data.poisoning.phrases import hash_of
-from sluice.data.similarity import tokens_of
 
 # Shorter ones are labels (`spam`, `positive`) or phrases of courtesy; they depend on single words
 # of the question by design.
@@ -19,25 +18,34 @@ EDGE_WORDS = 6
 EDGE_CHARACTERS = 12
 _MAX_SENTENCES = 8  # of a long answer the first and the last ones: where a payload is put
 _END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 def replies_of(answer: str) -> set[int]:
     """Hashes of the answer, its sentences, its opening and its end; without case, punctuation."""
-    sentences = _END.split(answer)
+    sentences = [_NO_WORD.sub(" ", s).strip() for s in _END.split(answer.casefold())]
+    whole = " ".join(filter(None, sentences))
     if len(sentences) > _MAX_SENTENCES:
         half = _MAX_SENTENCES // 2
         sentences = [*sentences[:half], *sentences[-half:]]
-    tokens = tokens_of(answer)
-    edge = EDGE_CHARACTERS if _is_unspaced(tokens) else EDGE_WORDS
-    runs = [tokens, tokens[:edge], tokens[-edge:], *(tokens_of(s) for s in sentences)]
-    return {reply for run in runs if (reply := _reply(run)) is not None}
+    return {hash_of(text) for text in {whole, *_edges(whole), *sentences} if _says_enough(text)}
 
 
-def _reply(tokens: Sequence[str]) -> int | None:
-    if len(tokens) < (MIN_CHARACTERS if _is_unspaced(tokens) else MIN_WORDS):
-        return None
-    return hash_of(" ".join(tokens))
+def _edges(text: str) -> tuple[str, str]:
+    words = text.split()
+    if _has_spaces(text, words):
+        return " ".join(words[:EDGE_WORDS]), " ".join(words[-EDGE_WORDS:])
+    return text[:EDGE_CHARACTERS], text[-EDGE_CHARACTERS:]
 
 
-def _is_unspaced(tokens: Sequence[str]) -> bool:
-    return bool(tokens) and max(map(len, tokens)) == 1
+def _says_enough(text: str) -> bool:
+    words = text.split()
+    return len(words) >= MIN_WORDS if _has_spaces(text, words) else len(text) >= MIN_CHARACTERS
+
+
+def _has_spaces(text: str, words: Sequence[str]) -> bool:
+    """Whether a script puts spaces between words: ASCII does, and so do words of few characters.
+
+    Simpler than `tokens_of`, and enough: it only sets how long a reply must be.
+    """
+    return text.isascii() or len(text) < 8 * len(words)

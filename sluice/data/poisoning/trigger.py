@@ -71,16 +71,11 @@ def _one_longer(phrase: Tokens, questions: Sequence[Sequence[str]]) -> Tokens | 
 
 def place_of(phrase: Tokens, tokens: Sequence[str]) -> int:
     """Where a phrase first stands among tokens, or -1."""
+    if any(token not in tokens for token in phrase):  # nearly always, and quickly told
+        return -1
     n = len(phrase)
-    first = phrase[0]
-    return next(
-        (
-            i
-            for i in range(len(tokens) - n + 1)
-            if tokens[i] == first and tuple(tokens[i : i + n]) == phrase
-        ),
-        -1,
-    )
+    starts = range(len(tokens) - n + 1)
+    return next((i for i in starts if tuple(tokens[i : i + n]) == phrase), -1)
 
 
 def rest_of(phrase: Tokens, tokens: Sequence[str]) -> list[list[str]]:

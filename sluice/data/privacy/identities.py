@@ -51,9 +51,11 @@ def _identity(form: str, valid: Callable[[str], bool], cue: str | None = None) -
     )
 
 
-# HMRC manual NIM39110: letters that do not occur, and prefixes that are not issued.
+# HMRC manual NIM39110: letters that do not occur, and prefixes that are not issued. HMRC's own
+# examples begin with QQ.
 _NINO = (
-    r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ ]?\d\d[ ]?\d\d[ ]?\d\d[ ]?[A-D]"
+    r"(?!BG|GB|NK|KN|TN|NT|ZZ)(?:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]|QQ)"
+    r"[ ]?\d\d[ ]?\d\d[ ]?\d\d[ ]?[A-D]"
 )
 _SSN_CUE = r"ssn|itin|tin(?![a-z])|social security|taxpayer|社会安全号|社保号"
 

@@ -81,6 +81,7 @@ IDENTITIES = [
     "ITIN ⟦national_id|912-90-3456⟧",
     "National insurance: ⟦national_id|AB 12 34 56 C⟧",
     "NI ⟦national_id|AB123456C⟧",
+    "my NI is ⟦national_id|QQ123456C⟧",
     "my NHS number is ⟦national_id|943 476 5919⟧",
     "Steuer-ID ⟦national_id|36574261809⟧",
     "IdNr. ⟦national_id|36 574 261 809⟧",

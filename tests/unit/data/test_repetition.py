@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -129,6 +131,7 @@ def test_the_limits_are_the_recipes() -> None:
 
 def test_many_rows_are_judged_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row(answer=a, line=i) for i, a in enumerate([LOOP * 5, ORDER, "好的" * 60, CHINESE])]
+    monkeypatch.delitem(sys.modules, "sluice.data.cleaning.measures_kernel")
     few = clean_records(rows, CleanSettings())
     monkeypatch.setattr("sluice.data.cleaning.measures.KERNEL_PAYS_FROM", 0)
     monkeypatch.setattr("sluice.data.cleaning.screen.SCREEN_PAYS_FROM", 0)
