@@ -28,13 +28,8 @@ def batches(
     for name in ("batch", "source", "rows", "read", "counts"):
         table.add_column(name, justify="right" if name == "rows" else "left")
     for batch in found:
-        table.add_row(
-            batch["digest"][:12],
-            batch["source"],
-            f"{batch['rows']:,}",
-            batch["read"],
-            batch["told"],
-        )
+        rows, short = f"{batch['rows']:,}", batch["digest"][:12]
+        table.add_row(short, batch["source"], rows, batch["read"], batch["told"])
     console.print(table if found else "No batch was read yet.")
 
 

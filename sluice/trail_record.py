@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from sluice.home import Home
 from sluice.lake import read_json, write_json
@@ -22,7 +23,7 @@ def note_trail(runs: Path, run_id: str, step: str, refs: Iterable[DatasetRef]) -
 def read_trail(runs: Path, run_id: str) -> dict[str, list[DatasetRef]]:
     """What the steps of a run made, by step."""
     path = runs / run_id / FILE
-    steps = read_json(path) if path.exists() else {}
+    steps: dict[str, list[dict[str, Any]]] = read_json(path) if path.exists() else {}
     return {step: [DatasetRef.from_json(ref) for ref in refs] for step, refs in steps.items()}
 
 

@@ -1,4 +1,4 @@
-"""How far new batches are from what the champion was trained on, and whether that is worth a run."""
+"""How far new batches are from the champion's data, and whether they are worth a run."""
 
 from __future__ import annotations
 
