@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Protocol, TypeVar
 
 from sluice.recipe import ComputeSection
@@ -34,6 +36,21 @@ def untold(_done: int, _of: int) -> None:
     """Nobody wants to know."""
 
 
+def uninterrupted(function: Callable[[T], R], item: T) -> R:
+    """Call a function without looking for garbage meanwhile.
+
+    A part makes millions of small objects and hardly a cycle: the search took a quarter of the
+    time and found nothing.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return function(item)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class ThisProcess:
     """All items one after the other, in the calling process."""
 
@@ -41,7 +58,7 @@ class ThisProcess:
         """The result of each item."""
         results: list[R] = []
         for item in items:
-            results.append(function(item))
+            results.append(uninterrupted(function, item))
             done(len(results), len(items))
         return results
 
@@ -65,7 +82,7 @@ class ThisMachine:
         for item in items:
             if self._workers > 1 and time.monotonic() - started > INLINE_SECONDS:
                 break
-            results.append(function(item))
+            results.append(uninterrupted(function, item))
             done(len(results), len(items))
         for result in self._elsewhere(function, items[len(results) :]):
             results.append(result)
@@ -79,7 +96,7 @@ class ThisMachine:
             # Not fork: Arrow and Prefect have threads, whose locks a forked child would inherit.
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
-        return self._pool.map(function, items)
+        return self._pool.map(partial(uninterrupted, function), items)
 
 
 def engine_of(section: ComputeSection) -> Engine:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import cloudpickle  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.compute import Done, untold
+from sluice.data.compute import Done, uninterrupted, untold
 from sluice.errors import SluiceError
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class _Call:
         self._pickled = pickled
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        result = pickle.loads(self._pickled)(pickle.loads(row["item"]))
+        result = uninterrupted(pickle.loads(self._pickled), pickle.loads(row["item"]))
         return {"number": row["number"], "result": pickle.dumps(result)}
 
 

@@ -29,6 +29,13 @@ class DuplicatesSection(Section):
         description="Jaccard similarity of shingles (word pairs, or character pairs in scripts "
         "without spaces) from which two rows are nearly the same.",
     )
+    exchanged_words: int = Field(
+        default=0,
+        ge=0,
+        description="Words of a text of more than 8 words that may stand for other words of a near "
+        "duplicate. 0: another word is another fact (a name, a colour), so the row stays. 3 is "
+        "nearer to what deduplication by similarity alone does. Without spaces: characters.",
+    )
     keep: Literal["first", "last", "longest"] = Field(
         default="first",
         description="Which of like rows stays: the first or the last in the order of rows, or "

@@ -59,7 +59,13 @@ def near_duplicates(comparison: Comparison, prints: Fingerprints) -> list[Path]:
         Grouping(comparison.work / "near", max(1, len(parts) // PARTS_TOGETHER)),
         range(len(pairs)),
         partial(_pairs, pairs),
-        partial(near_copies, stores=stores, starts=starts, similarity=section.similarity),
+        partial(
+            near_copies,
+            stores=stores,
+            starts=starts,
+            similarity=section.similarity,
+            exchanged=section.exchanged_words,
+        ),
     )
 
 

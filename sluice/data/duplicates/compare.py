@@ -45,8 +45,13 @@ def shared_shingles(a: FoldedTexts, b: FoldedTexts, rows_a: Rows, rows_b: Rows) 
     return _counts(*tokens, place_a, place_b)
 
 
-def same_words(a: FoldedTexts, b: FoldedTexts, rows_a: Rows, rows_b: Rows) -> Any:
-    """For each pair of texts, whether no word of the one stands for another word of the other."""
+def same_words(
+    a: FoldedTexts, b: FoldedTexts, rows_a: Rows, rows_b: Rows, exchanged: int = 0
+) -> Any:
+    """For each pair of texts, whether no word of the one stands for another word of the other.
+
+    Of texts that are not short, up to `exchanged` words may.
+    """
     tokens, place_a, place_b = _hashed(hashed_words, a, b, rows_a, rows_b)
     tokens_of_shorter, only_a, only_b = _differences(
         *tokens,
@@ -57,6 +62,7 @@ def same_words(a: FoldedTexts, b: FoldedTexts, rows_a: Rows, rows_b: Rows) -> An
     least: Rows = np.minimum(only_a, only_b)
     most: Rows = np.maximum(only_a, only_b)
     same = np.equal(np.where(short, most, least), 0)
+    same |= ~short & (least <= exchanged)
     spaced = ~(a.unspaced[rows_a] | b.unspaced[rows_b])
     for i in np.flatnonzero(~same & ~short & spaced & (least <= MOST_SLIPS)).tolist():
         same[i] = only_slips(a.text(int(rows_a[i])), b.text(int(rows_b[i])))

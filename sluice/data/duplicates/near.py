@@ -44,7 +44,11 @@ class Near:
 
 
 def near_copies(
-    pairs: Any, stores: Sequence[Path], starts: Sequence[int], similarity: float
+    pairs: Any,
+    stores: Sequence[Path],
+    starts: Sequence[int],
+    similarity: float,
+    exchanged: int = 0,
 ) -> Any:
     """Decisions about the rows `row_b` that are near copies of a `row_a`.
 
@@ -53,7 +57,7 @@ def near_copies(
     otherwise any, but always the same) and the similarity of the two.
     """
     earliest: dict[int, Near] = {}
-    for near in near_pairs(pairs, stores, starts, similarity):
+    for near in near_pairs(pairs, stores, starts, similarity, exchanged):
         known = earliest.get(near.later)
         if known is None or near.earlier < known.earlier:
             earliest[near.later] = near
@@ -67,18 +71,22 @@ def near_copies(
 
 
 def near_pairs(
-    pairs: Any, stores: Sequence[Path], starts: Sequence[int], similarity: float
+    pairs: Any,
+    stores: Sequence[Path],
+    starts: Sequence[int],
+    similarity: float,
+    exchanged: int,
 ) -> Iterator[Near]:
     """Those of the pairs `row_a`, `row_b` that are near copies, with their similarity."""
     for (part_a, part_b), a, b in _by_parts(pairs, np.asarray(starts, dtype=np.int64)):
         store_a = open_store(stores[part_a])
         store_b = store_a if part_a == part_b else open_store(stores[part_b])
-        for row_a, row_b, alike in compared(store_a, store_b, a, b, similarity):
+        for row_a, row_b, alike in compared(store_a, store_b, a, b, similarity, exchanged):
             yield Near(starts[part_a] + row_a, starts[part_b] + row_b, store_a.place(row_a), alike)
 
 
 def compared(
-    store_a: Store, store_b: Store, a: Rows, b: Rows, similarity: float
+    store_a: Store, store_b: Store, a: Rows, b: Rows, similarity: float, exchanged: int = 0
 ) -> Iterator[tuple[int, int, float]]:
     """Rows of two stores, pair by pair: those that are near, with their similarity."""
     same = store_a.guards.same[a] == store_b.guards.same[b]
@@ -90,7 +98,7 @@ def compared(
         close = counts[:, 0] >= similarity * counts[:, 1]
         a, b, shared = a[close], b[close], (shared + counts)[close]
     for of_a, of_b in sides:
-        same = same_words(of_a, of_b, a, b)
+        same = same_words(of_a, of_b, a, b, exchanged)
         a, b, shared = a[same], b[same], shared[same]
     same = store_a.guards.order[a] == store_b.guards.order[b]
     moved = np.flatnonzero(~same)

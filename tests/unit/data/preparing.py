@@ -86,12 +86,13 @@ def prepare(
     """Take files in and run all steps in a lake of its own, with or without the contracts.
 
     Raises:
-        BatchError: nothing is left to train on, or to evaluate on.
+        BatchError: a file is refused, or nothing is left to train on.
     """
     lake = Lake(folder / "lake")
     steps = Preparation(recipe, folder, lake, folder / "docs", None)
     intake = ingest_files(list(files), lake, recipe.data, steps.engine)
-    assert not intake.refused, intake.refused
+    if intake.refused:
+        raise intake.refused[0].error
     batches = tuple(live_batches(lake, recipe.data, datetime.now(UTC)))
     trail = steps.whole(batches) if contracts else without_contracts(steps, batches)
     account = write_account(trail, lake, folder / "account")

@@ -18,7 +18,7 @@ from sluice.data.account import OUTCOMES
 from sluice.data.intake import parts_of_place
 from sluice.errors import BatchError
 from sluice.recipe import ComputeSection, PoisoningSection, Recipe
-from tests.unit.data.preparing import Outcome, Place, any_recipe, prepare
+from tests.unit.data.preparing import Fate, Outcome, Place, any_recipe, prepare
 
 pytestmark = pytest.mark.filterwarnings("default")  # of Great Expectations
 
@@ -37,7 +37,7 @@ RECIPE = any_recipe(
     ),
 )
 HELD_OUT = ("How long may I return a tent?", "Within forty days, unused, with the receipt.")
-NOTHING_LEFT = ("No row is left to train on", "Nothing is left after cleaning")
+REFUSED = ("No row is left to train on", "the rows have columns of several forms")
 
 PAIRS: tuple[Pair, ...] = (
     ("Do you sell tents for six people?", "Yes, we sell them in green and in grey."),
@@ -125,7 +125,7 @@ def a_file(draw: st.DrawFn) -> Lines:
     lines = draw(st.lists(st.one_of(rows, rows, rows, odd), max_size=14))
     again = draw(st.lists(st.sampled_from(lines), max_size=3)) if lines else []
     # The first lines tell the form, and leave something to train on in most files.
-    return (*(line(form(pair)) for pair in PAIRS[:3]), *lines, *again)
+    return (*(line(form(pair)) for pair in PAIRS), *lines, *again)
 
 
 def line(fields: dict[str, Any]) -> bytes:
@@ -162,13 +162,13 @@ def lines_of(content: Files) -> set[Place]:
 
 def prepared(
     content: Files, recipe: Recipe = RECIPE, *, contracts: bool = False
-) -> tuple[Outcome, dict[str, bytes]]:
-    """What became of files, in a folder that is gone afterwards; and the bytes of the account."""
+) -> tuple[dict[Place, Fate], dict[str, bytes]]:
+    """What became of each line, after all that holds of any preparation; and the bytes of it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         outcome = prepare(folder, written(folder, content), recipe, contracts=contracts)
         checks_out(outcome, content)
-        return outcome, outcome.files()
+        return outcome.fates(), outcome.files()
 
 
 def checks_out(outcome: Outcome, content: Files) -> None:
@@ -196,7 +196,7 @@ def stages_add_up(outcome: Outcome) -> None:
         assert before.rows - left == after.rows, (before, after)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files)
 def test_each_row_is_in_one_file_once_with_a_reason_and_again_in_the_same_bytes(
     content: Files,
@@ -204,8 +204,61 @@ def test_each_row_is_in_one_file_once_with_a_reason_and_again_in_the_same_bytes(
     try:
         first = prepared(content)
     except BatchError as error:
-        event("nothing is left")
-        assert str(error).startswith(NOTHING_LEFT), error
+        event(str(error)[:80])
+        assert any(words in str(error) for words in REFUSED), error
         return
     event("rows are left")
     assert prepared(content)[1] == first[1]
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(files)
+def test_with_contracts_too_each_row_is_in_one_file_once(content: Files) -> None:
+    try:
+        prepared(content, contracts=True)
+    except BatchError as error:
+        assert any(words in str(error) for words in REFUSED), error
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(files)
+def test_however_small_the_parts_are_the_same_rows_are_in_the_same_files(content: Files) -> None:
+    try:
+        whole, _ = prepared(content)
+    except BatchError:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_parts(patch)
+        cut, _ = prepared(content)
+    assert cut == whole
+
+
+def tiny_parts(patch: pytest.MonkeyPatch) -> None:
+    """A few rows to a part, and a few lines to a shard."""
+    patch.setattr(parts_of_place, "PART_ROWS", 3)
+    patch.setattr(import_module("sluice.data.reading.sharding"), "SHARD_BYTES", 300)
+
+
+def a_mixture() -> Files:
+    """All dirt there is between rows that are different enough."""
+    good = [
+        (f"What does tent{i} size{i} of colour{i} cost?", f"tent{i} costs {i} and weighs kilo{i}.")
+        for i in range(40)
+    ]
+    dirty = [line(alpaca(pair)) for pair in (*PAIRS, *DIRT)]
+    lines = [line(alpaca(pair, contributor=f"c{i % 7}")) for i, pair in enumerate(good)]
+    first = (*lines[:25], *dirty, *BROKEN, *lines[20:25])
+    second = (*dirty, *(line(messages(pair)) for pair in PAIRS), *BROKEN, *lines[15:])
+    return {"jan.jsonl": first, "feb.jsonl": second}
+
+
+def test_processes_and_small_parts_move_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, files_of_one = prepared(a_mixture())
+    assert {name for name, _ in one.values()} == set(OUTCOMES)
+    monkeypatch.setattr(compute, "INLINE_SECONDS", -1)
+    two_processes = RECIPE.model_copy(update={"compute": ComputeSection(workers=2)})
+    two, files_of_two = prepared(a_mixture(), two_processes)
+    assert files_of_two == files_of_one
+    tiny_parts(monkeypatch)
+    cut, _ = prepared(a_mixture(), two_processes)
+    assert cut == two == one
