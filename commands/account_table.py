@@ -31,7 +31,12 @@ def print_account(console: Console, result: Prepared) -> None:
         share = f"{rows / total:.1%}" if total else ""
         table.add_row(f"[{COLOURS[outcome]}]{outcome}[/]", f"{rows:,}", share, escape(why))
     console.print(table)
-    console.print(f"\nThe rows: {escape(str(result.output))}/*.parquet")
+    if result.repaired:
+        told = ", ".join(f"{name} {rows:,}" for name, rows in _most_first(result.repaired))
+        console.print(f"\nrows in which something was mended or masked: {escape(told)}")
+    seconds = sum(result.seconds.values())
+    console.print(f"\n{seconds:.1f} s, {total / max(seconds, 1e-9):,.0f} rows a second")
+    console.print(f"The rows: {escape(str(result.output))}/*.parquet")
     console.print(f"Data Docs: {escape(str(result.output / 'data_docs'))}")
 
 

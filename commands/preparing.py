@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from commands.console import console
 from commands.progress_line import ProgressLine
 from data_contracts.preparation import Preparation
 from sluice.data.account import OUTCOMES, Account, write_account
+from sluice.data.cleaned import added_up
 from sluice.data.funnel import Stage, funnel
 from sluice.data.ingest import Intake, ingest_new, ingest_places
 from sluice.data.intake.live import live_batches
@@ -38,7 +40,9 @@ class Prepared:
     intake: Intake
     stages: tuple[Stage, ...]
     account: Account
+    repaired: dict[str, int]
     contract: dict[str, Any]
+    seconds: dict[str, float]
 
     @property
     def rows_in(self) -> int:
@@ -57,6 +61,8 @@ class Prepared:
                     {"stage": stage.name, "rows": stage.rows, "gone": dict(stage.reasons)}
                     for stage in self.stages
                 ],
+                "repaired": self.repaired,
+                "seconds": self.seconds,
                 "contract": self.contract,
                 "output": str(self.output),
             },
@@ -81,14 +87,19 @@ def prepare_here(
         preparation = Preparation(
             recipe, path.absolute().parent, lake, output / DOCS, _tokenizer(recipe, quiet), line
         )
+        started = time.monotonic()
         intake = _take_in(preparation, inputs)
+        seconds = {"read": round(time.monotonic() - started, 3)}
         trail = preparation.whole(live_batches(lake, recipe.data, datetime.now(UTC)))
+    started = time.monotonic()
     account = write_account(trail, lake, output)
+    seconds |= preparation.seconds | {"write": round(time.monotonic() - started, 3)}
     contract = read_json(lake.path(trail.contracted) / "contract.json")
     (output / "contract.json").write_text(json.dumps(contract, ensure_ascii=False, indent=2))
     stages = funnel(trail, lake)
+    repaired = added_up(lake.manifest(batch)["repaired"] for batch in trail.cleaned)
     shutil.rmtree(lake.root)
-    return Prepared(output, intake, stages, account, contract)
+    return Prepared(output, intake, stages, account, repaired, contract, seconds)
 
 
 def _tokenizer(recipe: Recipe, quiet: bool) -> Path | None:

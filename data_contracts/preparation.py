@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from data_contracts.steps import raw_contract_step, training_contract_step
 from sluice.data.augmented import augment_step
@@ -23,6 +25,29 @@ from sluice.recipe import Recipe
 from sluice.refs import DatasetRef
 
 Batches = tuple[DatasetRef, ...]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _timed(
+    stage: str,
+) -> Callable[[Callable[Concatenate[Preparation, P], R]], Callable[Concatenate[Preparation, P], R]]:
+    """Note how long a step took."""
+
+    def wrap(
+        step: Callable[Concatenate[Preparation, P], R],
+    ) -> Callable[Concatenate[Preparation, P], R]:
+        @wraps(step)
+        def timed(self: Preparation, *args: P.args, **kwargs: P.kwargs) -> R:
+            started = time.monotonic()
+            try:
+                return step(self, *args, **kwargs)
+            finally:
+                self.seconds[stage] = round(time.monotonic() - started, 3)
+
+        return timed
+
+    return wrap
 
 
 @dataclass(frozen=True)
@@ -30,7 +55,7 @@ class Preparation:
     """What the data steps share. `tokenizer` is the base model's `tokenizer.json`.
 
     Without a tokenizer no row is measured in model tokens. `docs_folder` receives the Data Docs;
-    `tell` is told how far a step is.
+    `tell` is told how far a step is; `seconds` receives how long each took.
     """
 
     recipe: Recipe
@@ -39,6 +64,7 @@ class Preparation:
     docs_folder: Path
     tokenizer: Path | None
     tell: Tell = untold_progress
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
 
     @cached_property
     def engine(self) -> WatchedEngine:
@@ -55,6 +81,7 @@ class Preparation:
         """The rows that no model trains on."""
         return read_held_out(self.recipe.data, self.recipe_dir, self.settings)
 
+    @_timed("check raw records")
     def check_raw(self, snapshots: Sequence[DatasetRef]) -> Batches:
         """Hold each batch to the contract of raw records."""
         return tuple(
@@ -62,6 +89,7 @@ class Preparation:
             for batch in snapshots
         )
 
+    @_timed("clean")
     def clean(self, checked: Sequence[DatasetRef]) -> Batches:
         """Repair and drop rows of each batch; one that was cleaned before is not cleaned again."""
         cleaned: list[DatasetRef] = []
@@ -70,16 +98,19 @@ class Preparation:
             cleaned.append(clean_step(batch, self.settings, self.lake, self.engine))
         return tuple(cleaned)
 
+    @_timed("compare")
     def compare(self, cleaned: Sequence[DatasetRef]) -> DatasetRef:
         """Remove copies, contradictions, and what resembles a held-out row."""
         self.engine.begin("compare", sum(batch.rows for batch in cleaned))
         return compare_step(cleaned, self.held_out, self.recipe, self.lake, self.engine)
 
+    @_timed("split")
     def split(self, compared: DatasetRef) -> DatasetRef:
         """Keep evaluation rows apart from those that train."""
         self.engine.begin("split", compared.rows)
         return split_step(compared, self.held_out, self.recipe, self.lake, self.engine)
 
+    @_timed("augment")
     def augment(self, curated: DatasetRef) -> DatasetRef:
         """Add variants to the training rows, where the recipe asks for them."""
         self.engine.begin("augment", curated.rows)
@@ -87,6 +118,7 @@ class Preparation:
             curated, self.held_out, self.recipe, self.recipe_dir, self.lake, self.engine
         )
 
+    @_timed("check training examples")
     def check_training(
         self,
         earlier: Sequence[DatasetRef],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 
 WIDTH = 96
@@ -20,9 +21,8 @@ def sentence(text: str | None) -> str:
 
 
 def paragraphs(text: str | None) -> str:
-    """A docstring's paragraphs, each on one line; an indented one is code."""
-    blocks = (text or "").split("\n\n")
-    return "\n\n".join(block if block.startswith("    ") else sentence(block) for block in blocks)
+    """A docstring's paragraphs, each on one line."""
+    return "\n\n".join(map(sentence, inspect.cleandoc(text or "").split("\n\n")))
 
 
 def _cell(text: str) -> str:

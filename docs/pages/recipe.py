@@ -38,9 +38,7 @@ NESTED: dict[type[BaseModel], tuple[str, str]] = {
     **dict.fromkeys(METHODS, ("methods", "augmentation.methods")),
     **dict.fromkeys(GATE_RULES, ("rules", "gate.rules")),
 }
-NAMES = {
-    model: f"[{name}](#{place.replace('.', '')})" for model, (name, place) in NESTED.items()
-}
+NAMES = {model: f"[{name}](#{place.replace('.', '')})" for model, (name, place) in NESTED.items()}
 
 
 def recipe_page() -> str:
@@ -141,7 +139,7 @@ def _expectations() -> str:
     ]
     return "\n".join(
         [
-            "Types, with the arguments that are written beside them:\n",
+            "Types, with the arguments that are written beside them; those in bold must be there:\n",
             table(("type", "arguments"), types),
             "Columns. `tag_NAME` is the value of that tag in a row; a `?` stands for a name.\n",
             table(("column", "meaning", "of each"), columns),
@@ -152,6 +150,5 @@ def _expectations() -> str:
 def _arguments(words: str) -> str:
     """The arguments of a type; those that may be left out end in a question mark."""
     return ", ".join(
-        f"`{word.rstrip('?')}`" if word.endswith("?") else f"**`{word}`**"
-        for word in words.split()
+        f"`{word.rstrip('?')}`" if word.endswith("?") else f"**`{word}`**" for word in words.split()
     )

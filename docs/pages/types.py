@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import types
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,13 +19,13 @@ WORDS: dict[Any, str] = {
     Path: "path",
 }
 PLURALS = {"text": "texts", "number": "numbers", "path": "paths", "whole number": "whole numbers"}
+PLURALS["mapping of names to texts"] = "mappings of names to texts"
 LIMITS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
 LONGEST_DEFAULT = 60  # characters; longer ones would make the table too wide to read
 
 
 def type_of(field: FieldInfo, names: dict[type[BaseModel], str]) -> str:
-    """The type of a key with its limits; `names` are the sections that have a place of their own.
-    """
+    """The type of a key with its limits; `names` are the sections that have a place of their own."""
     return _with_limits(_worded(field.annotation, names), field.metadata)
 
 
@@ -51,6 +52,8 @@ def yaml_text(value: object) -> str:
         return f"[{', '.join(yaml_text(item) for item in value)}]"
     if isinstance(value, BaseModel):
         return yaml.safe_dump(value.model_dump(), sort_keys=False)
+    if isinstance(value, str) and "\n" in value:
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, str):
         return yaml.safe_dump(value, width=1000, allow_unicode=True).removesuffix("...\n").strip()
     return str(value)
