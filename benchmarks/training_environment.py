@@ -19,7 +19,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from sluice.child_process import COMPUTE, EVENTS, run_module
-from sluice.data.reading import read_alpaca
+from sluice.data.held_out import read_whole
 from sluice.data.parts import write_records
 from sluice.home import cache_dir
 from sluice.recipe import Recipe
@@ -80,7 +80,7 @@ def main() -> None:
     found: dict[str, list[float]] = {side: [] for side in SIDES}
     with tempfile.TemporaryDirectory() as name:
         rows = Path(name) / "rows"
-        good = read_alpaca(ROOT / "examples/customer_service/evaluation.jsonl").records
+        good, _ = read_whole(ROOT / "examples/customer_service/evaluation.jsonl", recipe.data)
         write_records(rows, good[:ROWS])
         write_records(rows.with_name("none"), [])
         for _ in range(rounds):

@@ -82,7 +82,8 @@ def prepare_here(
     recipe = load_recipe(path)
     output = output.absolute()
     lake = Lake(output / WORK)
-    shutil.rmtree(lake.root, ignore_errors=True)  # of an attempt that was killed
+    for left in (lake.root, output / DOCS):  # of an earlier preparation, or one that was killed
+        shutil.rmtree(left, ignore_errors=True)
     with ProgressLine(quiet=quiet) as line:
         preparation = Preparation(
             recipe, path.absolute().parent, lake, output / DOCS, _tokenizer(recipe, quiet), line

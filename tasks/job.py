@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 
 from data_contracts.preparation import Preparation
 from sluice.child_process import Event
+from sluice.data.progress import Progress
 from sluice.errors import SluiceError
 from sluice.home import Home, cache_dir
 from sluice.lake import Lake
@@ -24,6 +25,8 @@ from sluice.registry_location import tracking_uri
 from sluice.run_record import RunRecord, find_record
 from sluice.trail_record import note_trail
 from sluice.training.base_model import resolve_base
+
+TELL_SECONDS = 10.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,6 +72,7 @@ class Job:
             self.lake,
             self.docs_folder,
             base.folder / "tokenizer.json",
+            tell=_SlowLog(),
         )
 
     @property
@@ -109,6 +113,18 @@ class Job:
     def note(self, step: str, seconds: float, detail: str) -> None:
         """Add a finished step to the record."""
         self.record.with_step(step, seconds, detail).save(self.home.runs)
+
+
+class _SlowLog:
+    """Tells the run's log how far a data step is, where it takes long enough to ask."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + TELL_SECONDS
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + TELL_SECONDS
+            get_run_logger().info("%s", progress.told)
 
 
 def job_task(

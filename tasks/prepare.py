@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluice.data.funnel import Trail, funnel
 from sluice.refs import DatasetRef
-from tasks.artifacts import publish_funnel
+from tasks.artifacts import publish_funnel, publish_link
 from tasks.drift import Drift
 from tasks.job import Job, job_task
 
@@ -76,4 +76,7 @@ def check_training(
     job.note_trail("contracted", [contracted])
     trail = Trail(tuple(snapshots), checked, cleaned, compared, curated, contracted)
     publish_funnel(job, funnel(trail, job.lake))
+    for page in sorted(job.docs_folder.glob("*/index.html")):
+        publish_link(job, f"data-docs-{page.parent.name.replace('_', '-')}", page.as_uri())
+    job.link("Data Docs", str(job.docs_folder))
     return trail

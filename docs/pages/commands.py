@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import typer
-from pages.markdown import NOTE, WIDTH, sentence, table
 
 from commands.main import app
 from commands.run import EXIT_CODES
+from pages.markdown import NOTE, WIDTH, sentence, table
 from sluice.errors import RecipeError, SluiceError
 from sluice.run_record import Outcome
 

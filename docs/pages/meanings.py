@@ -31,8 +31,7 @@ REJECTS = {
         "A byte order mark in the middle of a file; only its start may carry one."
     ),
     "duplicate_key": Meaning(
-        "A key is written twice: parsers disagree about which value counts. In a table, two "
-        "columns of one name."
+        "A key is written twice: parsers disagree about which value counts."
     ),
     "empty_conversation": Meaning("A list of messages without any."),
     "line_too_long": Meaning("The line, or the row, has more bytes.", "data.max_line_bytes"),
@@ -146,8 +145,8 @@ REPAIRS = {
     "html": "Tags go and entities are decoded, outside code (`strip_html`).",
     "markdown": "The marks of Markdown go; only with `markdown: strip`.",
     "punctuation_runs": "Runs of one punctuation mark are cut (`max_punctuation_run`).",
-    "whitespace": "Runs of spaces become one, at most one empty line stays, ends are cut; code keeps "
-    "its spaces.",
+    "whitespace": "Runs of spaces become one, at most one empty line stays, ends are cut; code "
+    "keeps its spaces.",
     "special_tokens": "Special tokens of chat templates get a space inside, so that they are only "
     "text (`special_tokens` adds more).",
     "masked_<kind>": "Private data is replaced by a mask such as `[EMAIL]` (`privacy`).",

@@ -14,7 +14,6 @@ from pages.codes import (
 )
 from pages.markdown import NOTE, sentence, table
 from pages.meanings import COMPARED, MISSED, REJECTS, REPAIRS, VARIANTS
-
 from sluice.data.augmentation.augment import CONTAMINATED, DUPLICATE, KEPT, OVER_CAP
 from sluice.data.cleaning.masking import MASKED, PRIVATE
 from sluice.data.cleaning.repaired import TRUNCATED
@@ -79,8 +78,8 @@ def _cleaned() -> str:
         "In `cleaned/<digest>/gone/`, as the rows came. They are repaired first, and the first "
         "rule that a repaired row breaks is its reason. Each rule is switched off by its name in "
         "`cleaning.off`. The rules of repetition and signs pass answers of fewer than "
-        "`cleaning.min_measured_words` words. Rows of the held-out files that break a rule are counted as "
-        "`held_out_gone` in the manifest of `curated/<digest>/`.\n\n"
+        "`cleaning.min_measured_words` words. Rows of the held-out files that break a rule are "
+        "counted as `held_out_gone` in the manifest of `curated/<digest>/`.\n\n"
         f"{table(HEADER, [*rules, *_private()])}\n"
         "A rule that an installed package adds (entry points of the group "
         f"`{RULE_GROUP}`) drops rows too; its name is the code.\n\n"
@@ -176,8 +175,8 @@ def _training_contracts() -> str:
         "## Training contracts\n\n"
         "In `contracted/<digest>/gone/`. They look at the rows that are left: curated examples and "
         "training examples at those that train or measure the loss, evaluation rows at those that "
-        "models are judged by. Effects as above. `drift_MEASURE` needs a champion to compare with, and "
-        "stops the batch with `drift.on_drift: stop`.\n\n"
+        "models are judged by. Effects as above. `drift_MEASURE` needs a champion to compare with, "
+        "and stops the batch with `drift.on_drift: stop`.\n\n"
         "### data_contracts/curated_examples.py\n\n"
         f"{_contract(curated[0], curated[1](every, facts, drift))}\n"
         "### data_contracts/training_examples.py\n\n"

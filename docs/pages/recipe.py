@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import get_args
 
 import yaml
-from pages.markdown import NOTE, WIDTH, paragraphs, sentence, table
-from pages.types import default_of, models_in, type_of
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from pages.markdown import NOTE, WIDTH, paragraphs, sentence, table
+from pages.types import default_of, models_in, type_of
 from sluice.recipe import (
     AugmentationSection,
     BetterRule,
@@ -139,7 +139,7 @@ def _expectations() -> str:
     ]
     return "\n".join(
         [
-            "Types, with the arguments that are written beside them; those in bold must be there:\n",
+            "Types, with the arguments that are written beside them, in bold if they must be:\n",
             table(("type", "arguments"), types),
             "Columns. `tag_NAME` is the value of that tag in a row; a `?` stands for a name.\n",
             table(("column", "meaning", "of each"), columns),

@@ -25,7 +25,7 @@ LONGEST_DEFAULT = 60  # characters; longer ones would make the table too wide to
 
 
 def type_of(field: FieldInfo, names: dict[type[BaseModel], str]) -> str:
-    """The type of a key with its limits; `names` are the sections that have a place of their own."""
+    """The type of a key with its limits. `names` are links to sections listed by themselves."""
     return _with_limits(_worded(field.annotation, names), field.metadata)
 
 

@@ -111,7 +111,7 @@ def _split(
 def _lowest_of(section: DataSection, path: Path) -> Numbers:
     numbers = draws_of(read_part(path)).evaluation
     chosen = np.sort(numbers[numbers < section.evaluation_share])
-    return chosen[: section.max_evaluation_rows]
+    return chosen[: section.max_evaluation_rows + 1]
 
 
 def _chosen_of(section: DataSection, highest: float, path: Path) -> list[Record]:

@@ -50,10 +50,15 @@ def draws_of(table: Any) -> Draws:
 def highest_chosen(lowest: Sequence[Numbers], section: DataSection) -> float:
     """The number up to which a row is judged by, given the lowest of each part; -1 for none.
 
+    Of each part one number more than `max_evaluation_rows` is needed.
+
     Those above it, below `evaluation_share`, stay in reserve. The reserve is never trained on, so
     that a row which is judged by one month cannot be trained on in the next.
     """
-    numbers = np.sort(np.concatenate([np.zeros(0), *lowest]))[: section.max_evaluation_rows]
+    most = section.max_evaluation_rows
+    numbers = np.sort(np.concatenate([np.zeros(0), *lowest]))[: most + 1]
+    if len(numbers) > most:  # rows of one question are chosen together or not at all
+        numbers = numbers[numbers < numbers[-1]]
     return float(numbers[-1]) if len(numbers) else -1.0
 
 

@@ -86,7 +86,7 @@ def error_of(folder: Path, text: str | bytes) -> str:
         ("gate:\n  rules: []\n", "recipe.yaml:7: gate.rules: tuple should have at least 1 item"),
         (
             "gate:\n  rules:\n    - {rule: at_most, metric: blue, limit: 1}\n",
-            "recipe.yaml:8: gate.rules.0.at_most.metric: input should be 'bleu', 'rouge_1'",
+            "recipe.yaml:8: gate.rules.0.at_most.metric: input should be 'label_accuracy', 'macro_f1'",
         ),
     ],
 )  # fmt: skip

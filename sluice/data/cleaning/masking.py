@@ -27,12 +27,10 @@ class Looked:
 
 def look_at(text: str, private: Private) -> Looked | None:
     """Mask a text; None, at little cost, if it holds nothing private."""
-    if not private.may_have(text):
-        return None
     masked = private.mask(text)
-    found = private.find(masked.text)
-    left = Counter[Kind](s.kind for s in found if private.treatments[s.kind] in _FATES)
-    return Looked(masked.text, frozenset(masked.counts), left)
+    if not masked.counts and not masked.left:
+        return None
+    return Looked(masked.text, frozenset(masked.counts), Counter(masked.left))
 
 
 def reason_to_leave(left: Counter[Kind], private: Private) -> Reason:

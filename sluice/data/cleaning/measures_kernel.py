@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sluice.data.cleaning import letters
-from sluice.data.cleaning.compiled import bytes_of, compiled, decode
+from sluice.data.compiled import bytes_of, compiled, decode
 from sluice.data.cleaning.measures import CHARACTERS_PER_WORD, COLUMN, NAMES, PASSAGES, TOP_PHRASES
 
 F = TypeVar("F", bound=Callable[..., Any])

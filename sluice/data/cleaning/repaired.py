@@ -88,8 +88,8 @@ class _Work:
                 self.repairs[self.row_of(i)] |= repaired.repairs
 
     def look_for_private_values(self) -> None:
-        may_have = self.private.may_have
-        for i in [i for i, text in enumerate(self.texts) if may_have(text)]:
+        numbers: set[int] = set(self.private.suspects(self.contents).tolist())
+        for i in sorted(numbers | self.changed):
             looked = look_at(self.texts[i], self.private)
             if looked is None:
                 continue

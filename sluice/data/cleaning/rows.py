@@ -91,7 +91,7 @@ class Rows:
 
     def records(self, rows: Any) -> list[Record]:
         """These rows, as records."""
-        return records_of(self.table.take(pa.array(rows)))
+        return records_of(self.table.take(pa.array(rows, pa.int64())))
 
     def measure(self, name: str, section: CleaningSection) -> Any:
         """A measure of `measures.NAMES` of the answer, for each row; NaN where it is too short."""

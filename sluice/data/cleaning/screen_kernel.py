@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sluice.data.cleaning.compiled import bytes_of, compiled, decode
+from sluice.data.compiled import bytes_of, compiled, decode
 from sluice.data.cleaning.screen import REPAIR, RUN
 
 _NEW_LINE = 10

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from sluice.data.privacy.bank import find_bank_numbers
 from sluice.data.privacy.emails import find_emails
@@ -18,6 +21,9 @@ from sluice.data.privacy.secrets import find_assigned, find_passwords_in_urls, f
 from sluice.data.privacy.spans import KINDS, Kind, Span, without_overlaps
 from sluice.recipe import PrivacySection
 from sluice.recipe.privacy import Treatment
+
+# Below this many texts each gets a look of its own, in less time than it takes to import numba.
+SCREEN_PAYS_FROM = 10_000
 
 _MASKS: dict[str, dict[Kind, str]] = {
     "english": {
@@ -41,10 +47,11 @@ _MASKS: dict[str, dict[Kind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """A text after masking, and how many values of each kind were masked."""
+    """A text after masking, how many values of each kind were masked, and how many are left."""
 
     text: str
     counts: Mapping[Kind, int] = field(default_factory=dict[Kind, int])
+    left: Mapping[Kind, int] = field(default_factory=dict[Kind, int])
 
 
 class Private:
@@ -63,6 +70,16 @@ class Private:
     def may_have(self, text: str) -> bool:
         """A quick look: False only where `find` finds nothing."""
         return self._clues(text) != NO_CLUES
+
+    def suspects(self, texts: Any) -> Any:
+        """The numbers of the texts (an Arrow string array) in which `find` may find something."""
+        if not self._wanted:
+            return np.arange(0)
+        if len(texts) < SCREEN_PAYS_FROM:
+            return np.arange(len(texts))
+        from sluice.data.privacy.screen import screened
+
+        return screened(texts)
 
     def find(self, text: str) -> list[Span]:
         """Private data of every kind that the recipe does not keep, in order, without overlaps."""
@@ -84,10 +101,13 @@ class Private:
         because each round leaves fewer digits and signs that could be part of a find.
         """
         counts: Counter[Kind] = Counter()
-        while spans := [s for s in self.find(text) if self.treatments[s.kind] == "mask"]:
+        while True:
+            found = self.find(text)
+            spans = [span for span in found if self.treatments[span.kind] == "mask"]
+            if not spans:
+                return Masked(text, dict(counts), dict(Counter(span.kind for span in found)))
             counts.update(span.kind for span in spans)
             text = self._without(text, spans)
-        return Masked(text, dict(counts))
 
     def _clues(self, text: str) -> Clues:
         return clues_of(text) if self._wanted else NO_CLUES

@@ -9,8 +9,9 @@ from commands import main as command_line
 from sluice.errors import ApprovalError, RecipeError
 
 COMMANDS = [
-    *("check", "run", "up", "down", "deploy", "status", "approve", "reject", "rollback"),
-    *("serve", "chat", "report", "demo"),
+    *("check", "prepare", "run", "up", "down", "deploy", "status", "approve", "reject"),
+    *("rollback", "serve", "chat", "report", "batches", "withdraw", "restore", "demo"),
+    *("contract", "quarantine"),
 ]
 
 

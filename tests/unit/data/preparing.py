@@ -19,7 +19,7 @@ from sluice.data.funnel import Stage, Trail, funnel
 from sluice.data.ingest import ingest_files
 from sluice.data.intake.live import live_batches
 from sluice.lake import Lake, step_key
-from sluice.recipe import ContractSection, DataSection, ModelSection, Recipe
+from sluice.recipe import ComputeSection, ContractSection, DataSection, ModelSection, Recipe
 from sluice.refs import DatasetRef
 
 pq: Any = pyarrow.parquet
@@ -72,16 +72,20 @@ class Outcome:
 
 
 def any_recipe(**sections: Any) -> Recipe:
-    """A recipe that refuses no batch for its share of bad rows."""
+    """A recipe that refuses no batch for its share of bad rows, and stays in this process."""
+    sections = {"contract": LENIENT, "compute": ComputeSection(workers=1), **sections}
     data = {"evaluation_share": 0.2, "max_reject_share": 1.0, **sections.pop("data", {})}
     model = ModelSection(name="shop", base="./base")
-    return Recipe(
-        model=model, data=DataSection(**data), contract=sections.pop("contract", LENIENT), **sections
-    )
+    return Recipe(model=model, data=DataSection(**data), **sections)
 
 
 def prepare(
-    folder: Path, files: Sequence[Path], recipe: Recipe, *, contracts: bool = True
+    folder: Path,
+    files: Sequence[Path],
+    recipe: Recipe,
+    *,
+    tokenizer: Path | None = None,
+    contracts: bool = True,
 ) -> Outcome:
     """Take files in and run all steps in a lake of its own, with or without the contracts.
 
@@ -89,7 +93,7 @@ def prepare(
         BatchError: a file is refused, or nothing is left to train on.
     """
     lake = Lake(folder / "lake")
-    steps = Preparation(recipe, folder, lake, folder / "docs", None)
+    steps = Preparation(recipe, folder, lake, folder / "docs", tokenizer)
     intake = ingest_files(list(files), lake, recipe.data, steps.engine)
     if intake.refused:
         raise intake.refused[0].error

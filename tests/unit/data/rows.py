@@ -25,9 +25,16 @@ def row(
     *,
     source: str = "jan.jsonl",
     line: int = 1,
+    **tags: str,
 ) -> Record:
     """One conversation of two messages."""
     messages = (Message("user", question), Message("assistant", answer))
+    return Record(content_id(messages), messages, source, line, tuple(sorted(tags.items())))
+
+
+def text(said: str, *, source: str = "jan.jsonl", line: int = 1) -> Record:
+    """A row of plain text: nobody asks anything."""
+    messages = (Message("assistant", said),)
     return Record(content_id(messages), messages, source, line)
 
 
@@ -71,9 +78,11 @@ def recipe(**sections: Any) -> Recipe:
     return Recipe(model=ModelSection(name="shop", base="./base"), data=data, **sections)
 
 
-def stored(lake: Lake, *records: Record, area: str = "checked") -> DatasetRef:
-    """Rows as an earlier step would have left them."""
+def stored(
+    lake: Lake, *records: Record, area: str = "checked", side: str = "records"
+) -> DatasetRef:
+    """Rows as an earlier step would have left them: `records` of a batch, or those `kept`."""
     with lake.aside() as folder:
-        count = write_records(folder / "records", records)
-        key = step_key("test", 1, [r.id for r in records])
+        count = write_records(folder / side, records)
+        key = step_key("test", 1, area, [(r.id, r.source, r.line) for r in records])
         return lake.commit(folder, area, key, lambda uri, digest: DatasetRef(uri, digest, count))
