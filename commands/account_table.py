@@ -31,6 +31,8 @@ def print_account(console: Console, result: Prepared) -> None:
         share = f"{rows / total:.1%}" if total else ""
         table.add_row(f"[{COLOURS[outcome]}]{outcome}[/]", f"{rows:,}", share, escape(why))
     console.print(table)
+    for note in result.notes:
+        console.print(f"[yellow]note[/] {escape(note)}")
     if result.repaired:
         told = ", ".join(f"{name} {rows:,}" for name, rows in _most_first(result.repaired))
         console.print(f"\nrows in which something was mended or masked: {escape(told)}")

@@ -41,6 +41,7 @@ class Prepared:
     stages: tuple[Stage, ...]
     account: Account
     repaired: dict[str, int]
+    notes: list[str]
     contract: dict[str, Any]
     seconds: dict[str, float]
 
@@ -62,6 +63,7 @@ class Prepared:
                     for stage in self.stages
                 ],
                 "repaired": self.repaired,
+                "notes": self.notes,
                 "seconds": self.seconds,
                 "contract": self.contract,
                 "output": str(self.output),
@@ -98,9 +100,10 @@ def prepare_here(
     contract = read_json(lake.path(trail.contracted) / "contract.json")
     (output / "contract.json").write_text(json.dumps(contract, ensure_ascii=False, indent=2))
     stages = funnel(trail, lake)
+    notes = lake.manifest(trail.compared)["notes"]
     repaired = added_up(lake.manifest(batch)["repaired"] for batch in trail.cleaned)
     shutil.rmtree(lake.root)
-    return Prepared(output, intake, stages, account, repaired, contract, seconds)
+    return Prepared(output, intake, stages, account, repaired, notes, contract, seconds)
 
 
 def _tokenizer(recipe: Recipe, quiet: bool) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prefect import get_run_logger
+
 from sluice.data.funnel import Trail, funnel
 from sluice.refs import DatasetRef
 from tasks.artifacts import publish_funnel, publish_link
@@ -39,6 +41,8 @@ def clean(job: Job, checked: Batches) -> Batches:
 def compare(job: Job, cleaned: Batches) -> DatasetRef:
     """Remove copies, contradictions, and whatever resembles a held-out row."""
     compared = job.preparation.compare(cleaned)
+    for note in job.lake.manifest(compared)["notes"]:
+        get_run_logger().warning("%s", note)
     job.note_trail("compared", [compared])
     return compared
 

@@ -20,12 +20,14 @@ from sluice.data.compute import Engine
 from sluice.data.contamination import EvaluationIndex
 from sluice.data.duplicates.apart import conflicts, exact_duplicates, near_duplicates
 from sluice.data.fingerprints import Fingerprints, fingerprint
+from sluice.data.funnel import gone_reasons, told_reasons
 from sluice.data.held_out import HeldOut
 from sluice.data.outcomes import with_reasons
 from sluice.data.parts import part_files, part_name, read_part, write_part
 from sluice.data.poisoning import TRIGGER_PHRASE, Alarm, find_alarms, rows_with
 from sluice.data.poisoning.capped import capped
 from sluice.data.quarantine import released_from
+from sluice.errors import BatchError
 from sluice.lake import Lake, step_key
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef
@@ -45,7 +47,11 @@ def compare_step(
     """Compare the rows of `cleaned/<digest>`s and put what is left into `compared/<digest>`.
 
     Leaves `kept/` and `gone/`. Rows are ordered by source, then line, as their batches are.
+
+    Raises:
+        BatchError: cleaning has left nothing to compare.
     """
+    _refuse_nothing(cleaned, lake)
     key = step_key(
         "compare",
         COMPARE_VERSION,
@@ -60,16 +66,28 @@ def compare_step(
         return compared
     parts = parts_of([lake.path(ref) / "kept" for ref in cleaned])
     with lake.aside() as folder, lake.aside() as work:
-        decided = _decide(Comparison(engine, work, parts), held_out, recipe)
-        counts = added_up(engine.map(partial(_write_part, folder, decided), parts))
+        comparison = Comparison(engine, work, parts)
+        _decide(comparison, held_out, recipe)
+        counts = added_up(engine.map(partial(_write_part, folder, comparison.decided), parts))
         alarms, caught = _sound(folder, recipe, engine)
         facts = added_up([{"rows": 0, "kept": 0, "gone": {}}, counts, caught])
-        facts["alarms"] = [alarm.detail for alarm in alarms]
+        facts["notes"] = [*comparison.notes, *(f"Alarm: {alarm.detail}." for alarm in alarms)]
         return lake.commit(folder, "compared", key, dataset(facts["kept"]), **facts)
 
 
-def _decide(comparison: Comparison, held_out: HeldOut, recipe: Recipe) -> list[Path]:
-    """What becomes of the rows: files of decisions."""
+def _refuse_nothing(cleaned: Sequence[DatasetRef], lake: Lake) -> None:
+    if any(ref.rows for ref in cleaned):
+        return
+    gone = gone_reasons(cleaned, lake)
+    where = f" The rows are in {lake.path(cleaned[0]) / 'gone'}." if gone else ""
+    raise BatchError(
+        f"No row is left after cleaning ({told_reasons(gone)}).{where} Mend them at their source, "
+        "or relax `cleaning` and `privacy` in the recipe on purpose."
+    )
+
+
+def _decide(comparison: Comparison, held_out: HeldOut, recipe: Recipe) -> None:
+    """What becomes of the rows."""
     section = recipe.duplicates
     away = (*held_out.evaluation, *held_out.guards)
     index = EvaluationIndex.build(away, recipe.data.near_duplicate)
@@ -82,7 +100,6 @@ def _decide(comparison: Comparison, held_out: HeldOut, recipe: Recipe) -> list[P
     if section.near:
         comparison.strike(near_duplicates(comparison, prints))
     capped(comparison, prints, recipe.poisoning)
-    return comparison.decided
 
 
 def _write_part(folder: Path, decided: Sequence[Path], part: Part) -> Counts:

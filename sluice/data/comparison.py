@@ -74,6 +74,7 @@ class Comparison:
         self.rows = sum(part.rows for part in parts)
         self.alive = Alive(work / "alive.npy", self.rows)
         self.decided: list[Path] = []
+        self.notes: list[str] = []  # what a person should know of the comparison as a whole
 
     def strike(self, decided: Sequence[Path]) -> None:
         """Take out the rows of these decisions, and remember why."""

@@ -14,6 +14,7 @@ import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 from sluice.data.cleaned import Counts, added_up, dataset
 from sluice.data.compute import Engine
 from sluice.data.contamination import EvaluationIndex, contaminated
+from sluice.data.funnel import told_reasons
 from sluice.data.held_out import HeldOut
 from sluice.data.outcomes import GONE_SCHEMA, gone_table, with_reasons
 from sluice.data.parts import part_files, part_name, read_part, write_part
@@ -79,7 +80,7 @@ def split_step(
         with lake.aside() as folder:
             facts = _split(folder, lake.path(compared) / "kept", held_out, section, engine)
             curated = lake.commit(folder, "curated", key, dataset(facts["train"]), **facts)
-    _refuse_empty_sides(lake.manifest(curated), section)
+    _refuse_empty_sides(lake.manifest(compared), lake.manifest(curated), section)
     return curated
 
 
@@ -160,12 +161,15 @@ def _by_reason(*tables: Any) -> dict[str, int]:
     return counts
 
 
-def _refuse_empty_sides(facts: dict[str, Any], section: DataSection) -> None:
+def _refuse_empty_sides(
+    before: dict[str, Any], facts: dict[str, Any], section: DataSection
+) -> None:
     if facts["train"] == 0:
+        gone = added_up([{"gone": before.get("gone", {})}, {"gone": facts["gone"]}])["gone"]
         raise BatchError(
-            f"No row is left to train on: {facts['evaluation']} are kept for evaluation, "
-            f"{facts['validation']} for validation, and {sum(facts['gone'].values())} resemble an "
-            "evaluation row. Bring rows that the held-out file does not have."
+            f"No row is left to train on: {facts['chosen']} are kept for evaluation, "
+            f"{facts['validation']} for validation, and comparing took out the others "
+            f"({told_reasons(gone)}). Bring more rows, which the held-out file does not have."
         )
     if facts["evaluation"] == 0:
         raise BatchError(

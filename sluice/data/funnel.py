@@ -63,6 +63,11 @@ def gone_reasons(refs: Iterable[DatasetRef], lake: Lake) -> dict[str, int]:
     return dict(_gone(refs, lake))
 
 
+def told_reasons(gone: Mapping[str, int]) -> str:
+    """Reasons and how many rows left for each, for a message."""
+    return ", ".join(f"{reason} {rows}" for reason, rows in gone.items()) or "none came in"
+
+
 def _rows(refs: Iterable[DatasetRef]) -> int:
     return sum(ref.rows for ref in refs)
 

@@ -185,6 +185,7 @@ def _facts(
 ) -> tuple[tuple[str, str], ...]:
     training: dict[str, Any] = lake.manifest(contest.candidate)["training"]
     settings = recipe.training
+    notes: list[str] = lake.manifest(trail.compared)["notes"]
     sources = [str(lake.manifest(snapshot)["source"]) for snapshot in trail.snapshots]
     return (
         ("Base model", recipe.model.base.removeprefix("package:")),
@@ -201,6 +202,7 @@ def _facts(
             f"{training['steps']} steps, {settings.epochs:g} epochs, batch {settings.batch_size}, "
             f"rate {settings.learning_rate:g}, {training['precision']}",
         ),
+        *(("Mind", note) for note in notes),
         ("Sluice", __version__),
     )
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sluice.data.cleaning import letters
-from sluice.data.compiled import bytes_of, compiled, decode
 from sluice.data.cleaning.measures import CHARACTERS_PER_WORD, COLUMN, NAMES, PASSAGES, TOP_PHRASES
+from sluice.data.compiled import bytes_of, compiled, decode
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sluice.data.compiled import bytes_of, compiled, decode
 from sluice.data.cleaning.screen import REPAIR, RUN
+from sluice.data.compiled import bytes_of, compiled, decode
 
 _NEW_LINE = 10
 _BLANK = 32

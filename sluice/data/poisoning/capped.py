@@ -22,6 +22,7 @@ from sluice.data.poisoning.caps import (
     SOURCE_OVER_CAP,
     allowed,
     cap_detail,
+    is_reachable,
     over_cap,
 )
 from sluice.recipe import PoisoningSection
@@ -57,6 +58,11 @@ def _decided(comparison: Comparison, prints: Fingerprints, cap: _Cap) -> list[Pa
         counts.update(found)
     others = counts.pop(None, 0)
     named = {str(value): count for value, count in counts.items()}
+    if named and not is_reachable(named, cap.share, others):
+        comparison.notes.append(
+            f"At most {cap.share:.4g} of the rows from one {cap.column} cannot be reached with "
+            f"{len(named)}: nothing was taken away."
+        )
     limits = allowed(named, cap.share, others)
     if limits == named:
         return []

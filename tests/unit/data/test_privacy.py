@@ -8,11 +8,13 @@ import pickle
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.data.privacy import KINDS, Private, Span
+from sluice.data.privacy.screen import screened
 from sluice.data.privacy.spans import without_overlaps
 from sluice.recipe import PrivacySection
 
@@ -32,6 +34,26 @@ PIECES = [
     "1", "7",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=14).map("".join)
+WIDE = {ord(c): ord(c) + 0xFEE0 for c in "0123456789.@abcdefABCDEF"}
+ADDRESSES = st.builds(
+    lambda address, wide, before, after: before + (
+        str(address).translate(WIDE) if wide else str(address)
+    ) + after,
+    st.ip_addresses() | st.emails(),
+    st.booleans(),
+    st.sampled_from(["", "ip ", "地址", "at:", "= ", "v1.2 "]),
+    st.sampled_from(["", " ", "。", ", ok"]),
+)  # fmt: skip
+ASSIGNED = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "my ", "“", "MY_", "我的", "ｍ"]),
+        st.sampled_from(["password", "PassPhrase", "\u212aEY", "to\u212aen", "pwd", "密钥", "口令"]),
+        st.text(alphabet="\"'`* \t", max_size=3),
+        st.sampled_from([":", "=", "：", "是", "为", ":=", "=>", " = "]),
+        st.sampled_from(["hunter22", '"hunter"', "'x1y2z3w4'", "\t s3cr3ts", "$env"]),
+    ),
+)
 
 
 @settings(max_examples=500, deadline=None)
@@ -47,6 +69,26 @@ def test_masking_twice_is_masking_once(text: str) -> None:
 @given(texts)
 def test_the_quick_look_never_denies_what_is_found(text: str) -> None:
     assert PRIVATE.may_have(text) or not PRIVATE.find(text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(texts | ADDRESSES | ASSIGNED, min_size=1, max_size=20))
+def test_the_look_over_many_texts_misses_nothing_that_is_found(batch: list[str]) -> None:
+    named = set(screened(pa.array(["13800138000", *batch])[1:]).tolist())
+    assert {i for i, text in enumerate(batch) if PRIVATE.find(text)} <= named
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Version 3.1.4 costs 49.90 € since 2024; call it state-of-the-art: yes!",
+        "The key point: they open at 10:30, 11:30 and 12:30 ... or later.",
+        "| a | b |\n|-----|-----|\n| 1 | 2 |\n\ndef f(x: int = 3) -> str: ...",
+        "密码是在设置里改的，口令也一样：请看第3.2.1节！是的，为您服务，共12345元。",
+    ],
+)
+def test_ordinary_text_is_not_named_among_many(text: str) -> None:
+    assert screened(pa.array([text])).tolist() == []
 
 
 @settings(max_examples=300, deadline=None)

@@ -37,7 +37,7 @@ RECIPE = any_recipe(
     ),
 )
 HELD_OUT = ("How long may I return a tent?", "Within forty days, unused, with the receipt.")
-REFUSED = ("No row is left to train on", "the rows have columns of several forms")
+REFUSED = ("No row is left", "the rows have columns of several forms")
 
 PAIRS: tuple[Pair, ...] = (
     ("Do you sell tents for six people?", "Yes, we sell them in green and in grey."),
