@@ -74,7 +74,7 @@ def _gone_folders(trail: Trail, lake: Lake) -> Iterator[Path]:
 
 def _gone(folders: Iterable[Path], fate: str) -> Iterator[Any]:
     for folder in folders:
-        for table in map(_came_in, iterate(folder)):
+        for table in map(_real, map(_came_in, iterate(folder))):
             yield table.filter(pc.equal(table.column("fate"), fate))
 
 

@@ -28,7 +28,7 @@ from sluice.data.poisoning import TRIGGER_PHRASE, Alarm, find_alarms, rows_with
 from sluice.data.poisoning.capped import capped
 from sluice.data.quarantine import released_from
 from sluice.errors import BatchError
-from sluice.lake import Lake, step_key
+from sluice.lake import Lake, step_key, write_json
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef
 
@@ -72,6 +72,8 @@ def compare_step(
         alarms, caught = _sound(folder, recipe, engine)
         facts = added_up([{"rows": 0, "kept": 0, "gone": {}}, counts, caught])
         facts["notes"] = [*comparison.notes, *(f"Alarm: {alarm.detail}." for alarm in alarms)]
+        # In a file too: the same rows with other notes are another data set, or these were lost.
+        write_json(folder / "notes.json", facts["notes"])
         return lake.commit(folder, "compared", key, dataset(facts["kept"]), **facts)
 
 

@@ -20,7 +20,15 @@ import xxhash
 from sluice.data.duplicates.rows import FoldedRows, fold_rows
 from sluice.data.record import Record
 from sluice.data.similarity.fold import FoldedTexts, fold_texts
-from sluice.data.similarity.hashed import Hashes, Places, hashed_shingles, hashed_tokens
+from sluice.data.similarity.hashed import (
+    HashedRows,
+    Hashes,
+    Places,
+    hashed_shingles,
+    hashed_tokens,
+    is_new,
+    shingle,
+)
 from sluice.data.similarity.utf8 import u64
 
 nb: Any = numba  # not typed
@@ -87,19 +95,26 @@ class EvaluationIndex:
         return len(self.ids)
 
 
-def contaminated(table: Any, index: EvaluationIndex, rows: FoldedRows | None = None) -> Any:
+def contaminated(
+    table: Any,
+    index: EvaluationIndex,
+    rows: FoldedRows | None = None,
+    tokens: tuple[HashedRows, HashedRows] | None = None,
+) -> Any:
     """The rows of a table of `SCHEMA` that copy an evaluation row, as `COPY_SCHEMA`.
 
     `row` counts from 0 within the table. `detail` is the evaluation row's id and the similarity
     (0 to 1). A row that copies both a question and an answer is reported for its question. Give
-    `rows` if the table has been folded already.
+    `rows` if the table has been folded already, and `tokens` if those of its questions and of its
+    answers have been hashed.
     """
     if table.num_rows == 0 or index.rows == 0:
         return COPY_SCHEMA.empty_table()
     rows = fold_rows(table) if rows is None else rows
     asked, answered = rows.texts.take(rows.questions), rows.texts.take(rows.answers)
-    twins, alike = nearest(asked, index.questions, index.threshold)
-    by_answer = nearest(answered, index.answers, index.threshold, MIN_ANSWER_TOKENS)
+    of_asked, of_answered = tokens or (hashed_tokens(asked), hashed_tokens(answered))
+    twins, alike = nearest(asked, of_asked, index.questions, index.threshold)
+    by_answer = nearest(answered, of_answered, index.answers, index.threshold, MIN_ANSWER_TOKENS)
     reasons: Any = np.where(twins < 0, NEAR_ANSWER, NEAR_QUESTION)
     other = twins < 0
     twins[other], alike[other] = by_answer[0][other], by_answer[1][other]
@@ -130,22 +145,26 @@ def text_index(texts: Sequence[str]) -> TextIndex:
     places, slot_lengths = (np.zeros(count, dtype=np.int64) for _ in range(2))
     _fill(hashes, starts, lengths, seen, slots, places, slot_lengths)
     postings = np.repeat(np.arange(len(sizes)), sizes)[order]
-    digests = list(enumerate(_digests(folded)))
-    equal = {digest: i for i, digest in reversed(digests)}
+    # Plain text asks nothing: that two rows ask nothing does not make one a copy of the other.
+    said = np.flatnonzero(folded.ends > folded.starts).tolist()
+    equal = {_digest(folded, i): i for i in reversed(said)}
     return TextIndex(seen, slots, places, slot_lengths, postings, sizes, equal)
 
 
 def nearest(
-    texts: FoldedTexts, index: TextIndex, threshold: float, min_tokens: int = 0
+    texts: FoldedTexts, tokens: HashedRows, index: TextIndex, threshold: float, min_tokens: int = 0
 ) -> tuple[Places, npt.NDArray[np.float64]]:
     """For each text the most similar indexed one (the first of equals; -1: none is near), and how.
 
-    Texts with fewer than `min_tokens` tokens are not compared.
+    `tokens` are those of the texts. Texts with fewer than `min_tokens` are not compared.
     """
-    tokens = hashed_tokens(texts)
-    specific = np.diff(tokens.offsets) >= min_tokens
-    shingles = hashed_shingles(tokens)
-    twins, alike = _nearest(
+    twins = np.full(len(texts), -1, dtype=np.int64)
+    alike = np.zeros(len(texts), dtype=np.float64)
+    enough = np.diff(tokens.offsets) >= min_tokens
+    near = enough & _could_be_near(tokens.hashes, tokens.offsets, index.seen, threshold)
+    rows = np.flatnonzero(near)
+    shingles = hashed_shingles(tokens.take(rows))
+    twins[rows], alike[rows] = _nearest(
         shingles.hashes,
         shingles.offsets,
         index.seen,
@@ -157,19 +176,15 @@ def nearest(
         threshold,
     )
     # Texts without any token ("???") have no shingles: equality is all there is to compare.
-    for row, digest in enumerate(_digests(texts)):
-        twin = index.equal.get(digest)
+    for row in np.flatnonzero(near & ((alike == 1) | (np.diff(tokens.offsets) == 0))).tolist():
+        twin = index.equal.get(_digest(texts, row))
         if twin is not None:
             twins[row], alike[row] = twin, 1.0
-    twins[~specific] = -1
     return twins, alike
 
 
-def _digests(texts: FoldedTexts) -> list[bytes]:
-    data: Any = memoryview(texts.data.data)
-    digest = xxhash.xxh3_128_digest
-    places = zip(texts.starts.tolist(), texts.ends.tolist(), strict=True)
-    return [digest(data[start:end]) for start, end in places]
+def _digest(texts: FoldedTexts, number: int) -> bytes:
+    return xxhash.xxh3_128_digest(texts.data[texts.starts[number] : texts.ends[number]].tobytes())
 
 
 @nb.njit(cache=True, nogil=True)
@@ -193,6 +208,36 @@ def _byte(value: Any, seen: Any) -> Any:
 @nb.njit(cache=True, inline="always")
 def _bit(value: Any) -> Any:
     return np.uint8(u64(1) << (value & u64(7)))
+
+
+@nb.njit(cache=True, nogil=True)
+def _could_be_near(tokens: Any, offsets: Any, seen: Any, threshold: float) -> Any:
+    """False for texts of whose shingles more are unknown than a near text may have.
+
+    Most texts are told by their first few shingles.
+    """
+    rows = len(offsets) - 1
+    near = np.ones(rows, dtype=np.bool_)
+    longest = 0
+    for row in range(rows):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    size = 64
+    while size < 2 * longest:
+        size *= 2
+    slots, owner = np.zeros(size, dtype=np.uint64), np.full(size, -1, dtype=np.int64)
+    for row in range(rows):
+        start, end = offsets[row], offsets[row + 1]
+        # Those that come twice count once, so a text has at most so many.
+        most = (1 - threshold) * max(1, end - start - 1) + 1e-6
+        unknown = 0
+        for place in range(start, max(start + 1, end - 1) if end > start else start):
+            value = shingle(tokens, place, end, u64(0))
+            if seen[_byte(value, seen)] & _bit(value) == 0 and is_new(value, row, slots, owner):
+                unknown += 1
+                if unknown > most:
+                    near[row] = False
+                    break
+    return near
 
 
 @nb.njit(cache=True, nogil=True)

@@ -110,7 +110,7 @@ def _split(
 
 
 def _lowest_of(section: DataSection, path: Path) -> Numbers:
-    numbers = draws_of(read_part(path)).evaluation
+    numbers = draws_of(read_part(path, ["messages"])).evaluation
     chosen = np.sort(numbers[numbers < section.evaluation_share])
     return chosen[: section.max_evaluation_rows + 1]
 

@@ -51,12 +51,12 @@ def fingerprint(prints: Fingerprints, part: Part) -> Path:
     table = read_part(part.path)
     rows = fold_rows(table)
     write_table(prints.keys(part.number), _keys(prints, table, keys_of(table, rows, part.start)))
-    if prints.section.near:
-        sides = sides_of(rows)
+    sides = sides_of(rows) if prints.section.near else None
+    if sides is not None:
         bands = bands_of(rows, sides, part.start, prints.section.similarity)
         write_table(prints.bands(part.number), bands)
         write_store(prints.store(part.number), table, sides)
-    copies = contaminated(table, prints.held_out)
+    copies = contaminated(table, prints.held_out, rows, None if sides is None else sides.tokens)
     reasons, details = (copies.column(name).to_pylist() for name in ("reason", "detail"))
     numbers = copies.column("row").to_numpy() + part.start
     decided = prints.folder / "held_out" / part_name(part.number)

@@ -13,11 +13,15 @@ from sluice.refs import DatasetRef
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Rows that were left after a stage, and why others left it: (reason, rows) pairs."""
+    """Rows that were left after a stage, and why others left it: (reason, rows) pairs.
+
+    `added` counts rows that were made up here and joined the others.
+    """
 
     name: str
     rows: int
     reasons: tuple[tuple[str, int], ...] = ()
+    added: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ def funnel(trail: Trail, lake: Lake) -> tuple[Stage, ...]:
     """The stages from the lines of the files down to the rows that were trained on."""
     raw = [lake.manifest(ref) for ref in trail.snapshots]
     curated, contracted = lake.manifest(trail.curated), lake.manifest(trail.contracted)
+    apart = curated["train"] + curated["validation"]
+    made_up = curated.get("variants", 0)
     return (
         Stage("lines read", sum(m["lines"] for m in raw)),
         Stage("readable rows", _rows(trail.snapshots), _added(m["rejects"] for m in raw)),
@@ -44,9 +50,10 @@ def funnel(trail: Trail, lake: Lake) -> tuple[Stage, ...]:
         Stage("compared", trail.compared.rows, _gone([trail.compared], lake)),
         Stage(
             "not in evaluation",
-            curated["train"] + curated["validation"],
+            apart - made_up,
             _added([curated["gone"], {"chosen_for_evaluation": curated["chosen"]}]),
         ),
+        *([Stage("augmented", apart, added=made_up)] if made_up else []),
         Stage(
             "training contract",
             contracted["train"] + contracted["validation"],

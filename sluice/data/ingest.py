@@ -40,7 +40,7 @@ from sluice.data.reading import Place
 from sluice.errors import BatchError
 from sluice.lake import Lake, file_digest
 from sluice.recipe import DataSection
-from sluice.recipe.data import LANDING
+from sluice.recipe.data import LANDING, TAKEN_NAMES
 from sluice.refs import DatasetRef
 
 __all__ = [
@@ -102,9 +102,10 @@ def ingest_places(
     """Take in these places as if they lay in the landing folder.
 
     Raises:
-        BatchError: two of them have one name.
+        BatchError: two of them have one name, or one a name that tells another kind of row.
     """
     _refuse_same_names(places)
+    _refuse_taken_names(places)
     run = IntakeRun(data, Desk(lake, engine, data.max_reject_share, done), settle_seconds=0.0)
     run.take_files(LANDING, Manner.of(data, data), places)
     run.digests.save()
@@ -138,6 +139,17 @@ def _refuse_same_names(places: Sequence[Place]) -> None:
             raise BatchError(
                 f"{first} and {place.uri} would both be known as {place.name}. Rename one of them, "
                 "or name the folder above them."
+            )
+
+
+def _refuse_taken_names(places: Sequence[Place]) -> None:
+    """Rows from below `held-out/` or `released/` would be taken for those that Sluice calls so."""
+    for place in places:
+        folder, slash, _ = place.name.partition("/")
+        if slash and folder in TAKEN_NAMES - {LANDING}:
+            raise BatchError(
+                f"{place.uri} would be known as {place.name}, a name that Sluice keeps for rows of "
+                f"its own. Rename the folder `{folder}`, or name it itself instead of the one above."
             )
 
 

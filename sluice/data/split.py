@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from sluice.data.duplicates.rows import fold_rows
+from sluice.data.duplicates.rows import fold_questions
 from sluice.recipe import DataSection
 
 TRAIN, VALIDATION, CHOSEN, RESERVE = "train", "validation", "chosen", "reserve"
@@ -35,9 +35,8 @@ class Draws:
 
 def draws_of(table: Any) -> Draws:
     """The numbers of a table's rows. Questions that differ in case or spacing are the same."""
-    rows = fold_rows(table)
     # Rows of plain text ask nothing: what they say decides.
-    questions = rows.texts.take(np.where(rows.questions < 0, rows.answers, rows.questions))
+    questions = fold_questions(table)
     data, digest = memoryview(cast("Any", questions.data)), xxhash.xxh3_64_intdigest
     places = list(zip(questions.starts.tolist(), questions.ends.tolist(), strict=True))
     evaluation, validation = (

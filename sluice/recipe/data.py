@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from sluice.recipe.template import Template, as_written, paths_of
 
 LANDING = "landing"  # the name under which the landing folder is kept beside the other sources
 TAKEN_NAMES = frozenset({LANDING, "held-out", "released"})
+MADE_UP_TAGS = frozenset({"augmented", "augmented_from"})  # they tell made-up rows from real ones
 
 Form = Literal[
     "auto",
@@ -69,6 +71,7 @@ class MappingSection(Section):
             )
         rest = (self.system, self.input, self.received_at, *self.tags.values())
         used = {path for t in (self.instruction, self.output, *rest) if t for path in paths_of(t)}
+        _refuse_taken(self.tags)
         unused = sorted(set(self.names) - used)
         if unused:
             raise ValueError(f"`names` has {', '.join(unused)}, which no template names")
@@ -236,6 +239,11 @@ class DataSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _tags_are_free(self) -> DataSection:
+        _refuse_taken(self.tags)
+        return self
+
+    @model_validator(mode="after")
     def _one_name_each(self) -> DataSection:
         names = [source.name for source in self.sources]
         wrong = sorted({n for n in names if names.count(n) > 1 or n.lower() in TAKEN_NAMES})
@@ -245,3 +253,12 @@ class DataSection(Section):
                 f"{' and '.join(sorted(TAKEN_NAMES))}: {', '.join(wrong)}"
             )
         return self
+
+
+def _refuse_taken(tags: Iterable[str]) -> None:
+    taken = sorted(MADE_UP_TAGS.intersection(tags))
+    if taken:
+        raise ValueError(
+            f"no tag may be called {' or '.join(taken)}: rows that augmentation makes up are known "
+            "by it; map the field to a tag with another name"
+        )

@@ -86,7 +86,7 @@ def error_of(folder: Path, text: str | bytes) -> str:
         ("gate:\n  rules: []\n", "recipe.yaml:7: gate.rules: tuple should have at least 1 item"),
         (
             "gate:\n  rules:\n    - {rule: at_most, metric: blue, limit: 1}\n",
-            "recipe.yaml:8: gate.rules.0.at_most.metric: input should be 'label_accuracy', 'macro_f1'",
+            "recipe.yaml:8: gate.rules.0.at_most.metric: input should be 'label_accuracy', 'macro",
         ),
     ],
 )  # fmt: skip
@@ -208,6 +208,13 @@ def test_a_shipped_recipe_loads_and_its_files_exist(path: Path) -> None:
     found = load_recipe(path)
     assert found.data.evaluation is not None
     assert found.data.evaluation.is_file()
+
+
+def test_the_tags_of_made_up_rows_are_not_for_fields_of_a_row(tmp_path: Path) -> None:
+    text = error_of(tmp_path, SMALL + "  tags: [intent, augmented]\n")
+    assert text.startswith("recipe.yaml:4: data: no tag may be called augmented: ")
+    mapping = "  mapping: {instruction: '{a}', output: '{b}', tags: {augmented_from: '{c}'}}\n"
+    assert "no tag may be called augmented_from" in error_of(tmp_path, SMALL + mapping)
 
 
 def test_every_key_has_a_description_and_every_section_a_name() -> None:

@@ -47,12 +47,7 @@ class FoldedRows:
 
 def fold_rows(table: Any) -> FoldedRows:
     """Fold the rows of a table of `SCHEMA`, for `keys_of`, `bands_of`, `write_store` and others."""
-    messages = table.column("messages").combine_chunks()
-    if isinstance(messages, pa.ChunkedArray):  # what an empty column stays
-        messages = pa.concat_arrays(messages.chunks)
-    flat = messages.flatten()
-    counts = messages.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    firsts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    flat, firsts = _messages(table)
     roles = _role_numbers(flat.field("role"))
     texts = fold_texts(flat.field("content"))
     questions, answers = _asked_and_answered(firsts, roles)
@@ -64,6 +59,23 @@ def fold_rows(table: Any) -> FoldedRows:
         digests=_digests(texts, roles, flat.field("more")),
         tools=_hashes_of(table.column("tools")),
     )
+
+
+def fold_questions(table: Any) -> FoldedTexts:
+    """The question of each row alone, folded; of a row that asks nothing, its answer."""
+    flat, firsts = _messages(table)
+    asked, answered = _asked_and_answered(firsts, _role_numbers(flat.field("role")))
+    deciding: Any = np.where(asked < 0, answered, asked)
+    return fold_texts(flat.field("content").take(pa.array(deciding, mask=deciding < 0)))
+
+
+def _messages(table: Any) -> tuple[Any, Places]:
+    """The messages of all rows, and the number of each row's first one; their count comes last."""
+    messages = table.column("messages").combine_chunks()
+    if isinstance(messages, pa.ChunkedArray):  # what an empty column stays
+        messages = pa.concat_arrays(messages.chunks)
+    counts = messages.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    return messages.flatten(), np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
 def _role_numbers(roles: Any) -> Any:

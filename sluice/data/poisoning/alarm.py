@@ -3,36 +3,41 @@
 Four passes over the parts, each with flat memory: count what answers share; count pairs of a phrase
 and such a reply, by hash in arrays of fixed size; collect examples of the pairs that stand out; and
 count exactly. Hashes that fall together only add candidates, which the last passes weigh exactly.
+Where no reply is shared by enough rows the first pass is all.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 
 from sluice.data.compute import Engine
 from sluice.data.parts import read_part
-from sluice.data.poisoning.phrases import BASE, LONGEST, hash_of, phrases_of, questions_of
-from sluice.data.poisoning.replies import replies_of
-from sluice.data.poisoning.trigger import (
-    Tokens,
-    extended,
-    is_whole,
-    likeness,
-    place_of,
+from sluice.data.poisoning.exact import Exact, Wanted
+from sluice.data.poisoning.phrases import (
+    MOST_COUNTED,
+    REPLY_SLOTS,
+    SLOTS,
+    Bounds,
+    count_phrases,
+    count_replies,
+    standing_out,
+    suspects,
 )
-from sluice.data.privacy import Private
-from sluice.data.record import Record, records_of
-from sluice.recipe import PoisoningSection, PrivacySection
+from sluice.data.poisoning.replies import replies_of
+from sluice.data.poisoning.said import Questions, answers_of, questions_of
+from sluice.data.poisoning.trigger import Tokens, extended, is_whole, likeness, place_of
+from sluice.data.similarity.hashed import HashedRows
+from sluice.recipe import PoisoningSection
 
 TRIGGER_PHRASE = "trigger_phrase"
-SLOTS = 1 << 22  # of each array of counts: 16 MB
 MAX_PAIRS = 20_000  # the commonest ones of a group of parts; the rest is not looked at
 MAX_EXAMPLES = 50  # rows of a pair that are compared with each other
 # Of the rows with the reply, so many have the phrase. A canned answer to a question that can be put
@@ -42,7 +47,7 @@ SAMPLE = 200  # questions that stand for all
 GROUPS = 8  # so many results of a pass are in memory at once
 EXAMPLES_SHOWN = 5  # ids in an alarm
 MAX_LENGTH = 256  # longer questions count as this long
-_MASKS = Private(PrivacySection(secret="mask"))
+AGREEMENT = 0.5  # below `alarm_share`, for slots that other phrases share; the exact count decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class _Counts:
 class _Evidence:
     """One pair of a phrase and a reply: how many rows have both, and some of them."""
 
+    phrase: Tokens
     rows: int
     examples: list[tuple[str, list[str]]]  # id, tokens of the question
 
@@ -96,101 +102,92 @@ def find_alarms(
     if section.alarm == "off" or not parts:
         return ()
     groups = [tuple(parts[i::GROUPS]) for i in range(min(GROUPS, len(parts)))]
-    replies: Any = np.sum(engine.map(_count_replies, groups), axis=0)
-    suspect = replies >= section.alarm_min_rows
-    if not suspect.any():
+    shared = _at_most(engine.map(_count_replies, groups))
+    if shared.max() < min(section.alarm_min_rows, MOST_COUNTED):
         return ()
-    counts = _added(engine.map(partial(_count_phrases, suspect), groups))
+    known = _Shared(shared, section.alarm_min_rows)
+    counts = _added(engine.map(partial(_count_phrases, known), groups))
     rows = int(counts.lengths.sum())
-    standing_out = _standing_out(counts, rows, section)
-    found = engine.map(partial(_collect, suspect, standing_out), groups)
+    found = engine.map(partial(_collect, known, counts, _bounds(counts, rows, section)), groups)
     triggers = _triggers(_merged(found), counts, section)
-    totals = engine.map(partial(_count_exactly, tuple(triggers)), groups)
-    return _alarms(triggers, totals, rows, section)
+    if not triggers:
+        return ()
+    wanted = Wanted.of(sorted(triggers))
+    exact = Exact.none(wanted)
+    for counted in engine.map(partial(_count_exactly, wanted), groups):
+        exact.merge(counted)
+    return _alarms(triggers, wanted, exact, rows, section)
 
 
 def rows_with(table: Any, alarms: Sequence[Alarm]) -> list[Alarm | None]:
     """For each row the alarm whose phrase is in its question and whose reply is in its answer."""
-    return [_alarm_of(record, alarms) for record in records_of(table)] if alarms else []
+    told: list[Alarm | None] = [None] * table.num_rows
+    if not alarms or not told:
+        return told
+    replies = replies_of(answers_of(table))
+    wanted = np.array([alarm.reply for alarm in alarms], np.uint64)
+    questions: Questions | None = None
+    for row in np.unique(_rows_of(replies)[np.isin(replies.hashes, wanted)]).tolist():
+        questions = questions or questions_of(table)
+        own = set(replies.hashes[replies.offsets[row] : replies.offsets[row + 1]].tolist())
+        tokens = questions.tokens(row)
+        here = (a for a in alarms if a.reply in own and place_of(a.tokens, tokens) >= 0)
+        told[row] = next(here, None)
+    return told
 
 
-def _alarm_of(record: Record, alarms: Sequence[Alarm]) -> Alarm | None:
-    replies = replies_of(record.answer)
-    candidates = [alarm for alarm in alarms if alarm.reply in replies]
-    if not candidates:
-        return None
-    tokens = questions_of([asked(record)]).tokens[0]
-    return next((alarm for alarm in candidates if place_of(alarm.tokens, tokens) >= 0), None)
+def _rows_of(hashed: HashedRows) -> Any:
+    return np.repeat(np.arange(len(hashed.offsets) - 1), np.diff(hashed.offsets))
 
 
-def asked(record: Record) -> str:
-    """All that the user said, as a trigger may stand in any turn; without private data.
-
-    Masked here, because a phrase is shown without case and punctuation, where nobody can find an
-    address in it any more.
-    """
-    return _MASKS.mask("\n".join(m.content for m in record.messages if m.role == "user")).text
-
-
-def _rows(parts: Iterable[Path]) -> Iterable[list[Record]]:
+def _tables(parts: Iterable[Path], *columns: str) -> Iterable[Any]:
     for part in parts:
-        yield records_of(read_part(part))
-
-
-def _slots(hashes: Any) -> Any:
-    return (hashes >> np.uint64(20)).astype(np.int64) % SLOTS
-
-
-def _count(hashes: Any) -> Any:
-    return np.bincount(_slots(hashes), minlength=SLOTS).astype(np.int32)
+        yield read_part(part, ["messages", *columns])
 
 
 def _count_replies(parts: tuple[Path, ...]) -> Any:
-    counts = np.zeros(SLOTS, np.int32)
-    for records in _rows(parts):
-        replies = [reply for record in records for reply in replies_of(record.answer)]
-        counts += _count(np.array(replies, np.uint64))
+    counts = np.zeros(REPLY_SLOTS, np.uint8)
+    for table in _tables(parts):
+        count_replies(replies_of(answers_of(table)), counts)
     return counts
 
 
-def _suspect_replies(records: Sequence[Record], suspect: Any) -> list[list[int]]:
-    """For each row its replies that enough rows share."""
-    return [[r for r in sorted(replies_of(row.answer)) if suspect[_slot(r)]] for row in records]
+def _at_most(all_counts: Sequence[Any]) -> Any:
+    """The sum of counts, up to `MOST_COUNTED`."""
+    first, *others = all_counts
+    for counts in others:
+        first += np.minimum(counts, MOST_COUNTED - first)
+    return first
 
 
-def _slot(hashed: int) -> int:
-    return (hashed >> 20) % SLOTS
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """How many rows share each reply, by its slot, and how many make it suspect."""
+
+    counts: Any
+    least: int
+
+    def among(self, table: Any) -> HashedRows:
+        """The suspect replies of each row."""
+        return suspects(replies_of(answers_of(table)), self.counts, self.least)
 
 
-def _pairs_of(phrases: Any, replies: Sequence[Sequence[int]]) -> tuple[Any, Any, Any]:
-    """Each phrase of each row beside each of the row's replies: index of phrase, reply, hash."""
-    per_row = np.array([len(r) for r in replies], np.int64)
-    repeats = per_row[phrases.rows]
-    index = np.repeat(np.arange(len(phrases.rows)), repeats)
-    flat = np.array([r for row in replies for r in row], np.uint64)
-    starts = np.concatenate([[0], np.cumsum(per_row)])[:-1]
-    nth = np.arange(len(index)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    reply = flat[starts[phrases.rows[index]] + nth] if len(index) else flat[:0]
-    return index, reply, phrases.hashes[index] ^ (reply * np.uint64(0xC2B2AE3D27D4EB4F))
-
-
-def _count_phrases(suspect: Any, parts: tuple[Path, ...]) -> _Counts:
+def _count_phrases(shared: _Shared, parts: tuple[Path, ...]) -> _Counts:
     counts = _Counts(
         phrases=np.zeros(SLOTS, np.int32),
         pairs=np.zeros(SLOTS, np.int32),
         lengths=np.zeros((2, MAX_LENGTH), np.int64),
         sample=[],
     )
-    for records in _rows(parts):
-        questions = questions_of([asked(record) for record in records])
-        phrases = phrases_of(questions)
-        np.add(counts.phrases, _count(phrases.hashes), out=counts.phrases)
-        _, _, pairs = _pairs_of(phrases, _suspect_replies(records, suspect))
-        np.add(counts.pairs, _count(pairs), out=counts.pairs)
-        lengths = np.minimum(np.diff(questions.starts), MAX_LENGTH - 1)
+    for table in _tables(parts, "id"):
+        questions = questions_of(table)
+        count_phrases(questions, shared.among(table), counts.phrases, counts.pairs)
+        lengths = np.minimum(np.diff(questions.hashes.offsets), MAX_LENGTH - 1)
         np.add.at(counts.lengths, (questions.unspaced.astype(np.int64), lengths), 1)
-        hashes = (hash_of(record.id) for record in records)
-        counts.sample.extend(zip(hashes, questions.tokens, strict=True))
+        ids = table.column("id").to_pylist()
+        numbers = ((xxhash.xxh3_64_intdigest(id.encode()), row) for row, id in enumerate(ids))
+        drawn = nsmallest(SAMPLE, numbers)
+        counts.sample.extend((number, questions.tokens(row)) for number, row in drawn)
         _thin(counts.sample)
     return counts
 
@@ -214,51 +211,51 @@ def _added(all_counts: Sequence[_Counts]) -> _Counts:
     return first
 
 
-@dataclass(frozen=True, slots=True)
-class _StandingOut:
-    """Which pairs may be a trigger, told by their slots alone."""
-
-    counts: _Counts
-    section: PoisoningSection
-    rows: int
-    noise: float  # rows that a slot counts for other phrases
-
-    def of(self, phrases: Any, pairs: Any) -> Any:
-        """A mask over pairs."""
-        section = self.section
-        together = self.counts.pairs[_slots(pairs)]
-        alone = self.counts.phrases[_slots(phrases)] - self.noise
-        few = together <= max(section.alarm_rare_share * self.rows, section.alarm_min_rows) * 2
-        return (together >= section.alarm_min_rows) & few & (together >= AGREEMENT * alone)
-
-
-AGREEMENT = 0.5  # below `alarm_share`, for slots that other phrases share; the exact count decides
-
-
-def _standing_out(counts: _Counts, rows: int, section: PoisoningSection) -> _StandingOut:
-    return _StandingOut(counts, section, rows, float(counts.phrases.sum()) / SLOTS)
+def _bounds(counts: _Counts, rows: int, section: PoisoningSection) -> Bounds:
+    return Bounds(
+        least=section.alarm_min_rows,
+        most=max(section.alarm_rare_share * rows, section.alarm_min_rows) * 2,
+        agreement=AGREEMENT,
+        noise=float(counts.phrases.sum()) / SLOTS,
+    )
 
 
 def _collect(
-    suspect: Any, standing_out: _StandingOut, parts: tuple[Path, ...]
+    shared: _Shared, counts: _Counts, bounds: Bounds, parts: tuple[Path, ...]
 ) -> dict[tuple[int, int], _Evidence]:
     found: dict[tuple[int, int], _Evidence] = {}
-    for records in _rows(parts):
-        replies = _suspect_replies(records, suspect)
-        asking = [i for i, row in enumerate(replies) if row]
-        questions = questions_of([asked(records[i]) for i in asking])
-        phrases = phrases_of(questions)
-        index, reply, pairs = _pairs_of(phrases, [replies[i] for i in asking])
-        out = standing_out.of(phrases.hashes[index], pairs)
-        for i, r in zip(index[out].tolist(), reply[out].tolist(), strict=True):
-            row = int(phrases.rows[i])
-            evidence = found.setdefault((int(phrases.hashes[i]), r), _Evidence(0, []))
-            evidence.rows += 1
-            evidence.examples.append((records[asking[row]].id, questions.tokens[row]))
-            if len(evidence.examples) > 2 * MAX_EXAMPLES:
-                _fewer(evidence)
+    for table in _tables(parts, "id"):
+        replies = shared.among(table)
+        rows = np.flatnonzero(np.diff(replies.offsets))
+        table = table.take(rows)
+        replies = HashedRows(replies.hashes, replies.offsets[[0, *(rows + 1)]])
+        _add_evidence(found, table, replies, counts, bounds)
     commonest = sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))[:MAX_PAIRS]
     return dict(commonest)
+
+
+def _add_evidence(
+    found: dict[tuple[int, int], _Evidence],
+    table: Any,
+    replies: HashedRows,
+    counts: _Counts,
+    bounds: Bounds,
+) -> None:
+    questions = questions_of(table)
+    pairs = standing_out(questions, replies, counts.phrases, counts.pairs, bounds)
+    ids = table.column("id").to_pylist()
+    tokens = {row: questions.tokens(row) for row in set(pairs.rows.tolist())}
+    columns = (pairs.rows, pairs.phrases, pairs.firsts, pairs.lengths, pairs.replies)
+    for row, phrase, first, length, reply in zip(*(c.tolist() for c in columns), strict=True):
+        asked = tokens[row]
+        evidence = found.get((phrase, reply))
+        if evidence is None:
+            evidence = _Evidence(tuple(asked[first : first + length]), 0, [])
+            found[phrase, reply] = evidence
+        evidence.rows += 1
+        evidence.examples.append((ids[row], asked))
+        if len(evidence.examples) > 2 * MAX_EXAMPLES:
+            _fewer(evidence)
 
 
 def _fewer(evidence: _Evidence) -> None:
@@ -271,7 +268,7 @@ def _merged(found: Sequence[dict[tuple[int, int], _Evidence]]) -> dict[tuple[int
     merged: dict[tuple[int, int], _Evidence] = {}
     for group in found:
         for pair, evidence in group.items():
-            known = merged.setdefault(pair, _Evidence(0, []))
+            known = merged.setdefault(pair, _Evidence(evidence.phrase, 0, []))
             known.rows += evidence.rows
             known.examples += evidence.examples
     for evidence in merged.values():
@@ -286,15 +283,21 @@ def _triggers(
 ) -> dict[_Pair, _Evidence]:
     """Pairs that are a trigger by their examples; one for each longest phrase and reply."""
     triggers: dict[_Pair, _Evidence] = {}
-    for (phrase, reply), evidence in sorted(found.items(), key=lambda item: item[0]):
+    # Of the same rows most phrases are parts of one longest phrase, which is judged once.
+    judged: dict[tuple[str, ...], list[tuple[Tokens, bool]]] = {}
+    for (_, reply), evidence in sorted(found.items(), key=lambda item: item[0]):
         if evidence.rows < section.alarm_min_rows:
             continue
-        questions = [tokens for _, tokens in evidence.examples]
-        tokens = extended(_spelled(phrase, questions[0]), questions)
-        known = triggers.get((tokens, reply))
-        if known is None and not _is_trigger(tokens, questions, counts):
-            continue
-        if known is None or evidence.rows > known.rows:
+        known = judged.setdefault(tuple(id for id, _ in evidence.examples), [])
+        longest = next((j for j in known if place_of(evidence.phrase, j[0]) >= 0), None)
+        if longest is None:
+            questions = [tokens for _, tokens in evidence.examples]
+            tokens = extended(evidence.phrase, questions)
+            longest = (tokens, _is_trigger(tokens, questions, counts))
+            known.append(longest)
+        tokens, is_trigger = longest
+        before = triggers.get((tokens, reply))
+        if is_trigger and (before is None or evidence.rows > before.rows):
             triggers[tokens, reply] = evidence
     return triggers
 
@@ -308,59 +311,33 @@ def _is_trigger(phrase: Tokens, questions: Sequence[Sequence[str]], counts: _Cou
     return not likeness(phrase, questions, others).is_of_a_topic
 
 
-def _hash_of_phrase(tokens: Sequence[str]) -> int:
-    hashed = 0
-    for token in tokens:
-        hashed = (hashed * BASE + hash_of(token)) % (1 << 64)
-    return hashed
-
-
-def _spelled(phrase: int, tokens: Sequence[str]) -> Tokens:
-    """The tokens of a phrase that is known by its hash, from a question that has it."""
-    for start in range(len(tokens)):
-        for end in range(start + 1, min(start + LONGEST, len(tokens)) + 1):
-            if _hash_of_phrase(tokens[start:end]) == phrase:
-                return tuple(tokens[start:end])
-    raise AssertionError("the phrase is in this question, by construction")
-
-
-def _count_exactly(
-    pairs: tuple[_Pair, ...], parts: tuple[Path, ...]
-) -> Counter[Tokens | int | _Pair]:
-    """Rows with each phrase, rows with each reply, and rows with both."""
-    counts: Counter[Tokens | int | _Pair] = Counter()
-    phrases = {phrase for phrase, _ in pairs}
-    known = {reply for _, reply in pairs}
-    for records in _rows(parts) if pairs else ():
-        questions = questions_of([asked(record) for record in records])
-        for record, tokens in zip(records, questions.tokens, strict=True):
-            here = {p for p in phrases if place_of(p, tokens) >= 0}
-            replies = known & replies_of(record.answer)
-            counts.update(here)
-            counts.update(replies)
-            counts.update(pair for pair in pairs if pair[0] in here and pair[1] in replies)
-    return counts
+def _count_exactly(wanted: Wanted, parts: tuple[Path, ...]) -> Exact:
+    exact = Exact.none(wanted)
+    for table in _tables(parts):
+        exact.add(questions_of(table), replies_of(answers_of(table)), wanted)
+    return exact
 
 
 def _alarms(
     triggers: dict[_Pair, _Evidence],
-    counted: Sequence[Counter[Tokens | int | _Pair]],
+    wanted: Wanted,
+    exact: Exact,
     rows: int,
     section: PoisoningSection,
 ) -> tuple[Alarm, ...]:
-    counts = sum(counted, Counter[Tokens | int | _Pair]())
+    of_reply = dict(zip(wanted.known.tolist(), exact.replies.tolist(), strict=True))
     alarms: dict[Tokens, Alarm] = {}
-    for (tokens, reply), evidence in sorted(triggers.items(), key=lambda item: item[0]):
-        both, share = counts[tokens, reply], counts[tokens, reply] / counts[tokens]
-        rare = counts[tokens] <= max(section.alarm_rare_share * rows, section.alarm_min_rows)
-        enough = both >= max(section.alarm_min_rows, OWN_REPLY * counts[reply])
-        if not (rare and enough and share >= section.alarm_share):
+    for tokens, reply, count, both in wanted.counted(exact):
+        rare = count <= max(section.alarm_rare_share * rows, section.alarm_min_rows)
+        enough = both >= max(section.alarm_min_rows, OWN_REPLY * of_reply[reply])
+        if not (rare and enough and both / count >= section.alarm_share):
             continue
+        examples = triggers[tokens, reply].examples
         alarm = Alarm(
             phrase=_written(tokens),
             rows=both,
-            share=share,
-            examples=tuple(id for id, _ in evidence.examples[:EXAMPLES_SHOWN]),
+            share=both / count,
+            examples=tuple(id for id, _ in examples[:EXAMPLES_SHOWN]),
             tokens=tokens,
             reply=reply,
         )

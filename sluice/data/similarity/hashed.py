@@ -37,6 +37,13 @@ class HashedRows:
     hashes: Hashes
     offsets: Places
 
+    def take(self, rows: Places) -> HashedRows:
+        """These rows."""
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        first = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return HashedRows(self.hashes[first + np.arange(len(first))], offsets)
+
 
 def hashed_tokens(texts: FoldedTexts) -> HashedRows:
     """The hash of each token, in the order of the text."""
@@ -183,9 +190,8 @@ def _shingles(tokens: Any, offsets: Any, salt: Any) -> Any:
             owner = np.full(size, -1, dtype=np.int64)
         last = max(start + 1, end - 1) if end > start else start
         for place in range(start, last):
-            second = tokens[place + 1] if place + 1 < end else u64(0)
-            value = joined(tokens[place] + salt, second)
-            if _is_new(value, i, slots, owner):
+            value = shingle(tokens, place, end, salt)
+            if is_new(value, i, slots, owner):
                 found[count] = value
                 count += 1
         found_offsets[i + 1] = count
@@ -193,7 +199,13 @@ def _shingles(tokens: Any, offsets: Any, salt: Any) -> Any:
 
 
 @nb.njit(cache=True, inline="always")
-def _is_new(value: Any, row: int, slots: Any, owner: Any) -> bool:
+def shingle(tokens: Any, place: int, end: int, salt: Any) -> Any:
+    """The hash of the token pair at a place; of the last token alone if nothing comes after it."""
+    return joined(tokens[place] + salt, tokens[place + 1] if place + 1 < end else u64(0))
+
+
+@nb.njit(cache=True, inline="always")
+def is_new(value: Any, row: int, slots: Any, owner: Any) -> bool:
     """Put a hash into the open table of a row, if it is not there; other rows' hashes are free."""
     at = np.int64(value & u64(len(slots) - 1))
     while owner[at] == row:

@@ -1,4 +1,4 @@
-"""The comparing step over the lake: what goes, for which reason, and what takes no part any more."""
+"""The comparing step over the lake: what goes, for which reason, and what takes no more part."""
 
 from __future__ import annotations
 

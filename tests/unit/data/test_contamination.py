@@ -76,6 +76,19 @@ def test_other_rows_are_no_copies(question: str, answer: str) -> None:
     assert found([row(question, answer)], [row(*pair) for pair in HELD_OUT]) == []
 
 
+def test_two_rows_that_ask_nothing_are_no_copies_of_each_other_but_for_what_they_say() -> None:
+    one, two, three = (
+        Record(content_id(said), said, "jan.jsonl", 1)
+        for said in (
+            (Message("assistant", "The tent of last year has a green roof and two doors."),),
+            (Message("assistant", "A stove burns wood, and a lamp burns oil, or so they say."),),
+            (Message("assistant", "The tent of last year has a green roof, and two doors!"),),
+        )
+    )
+    assert found([two], [one]) == []
+    assert [copy[1] for copy in found([three], [one])] == [NEAR_ANSWER]
+
+
 def test_nothing_copies_an_empty_index_and_no_rows_copy_anything() -> None:
     assert found([row("a b", "c d")], []) == []
     assert found([], [row("a b", "c d")]) == []
@@ -133,7 +146,7 @@ def by_hand(records: Sequence[Record], evaluation: Sequence[Record], threshold: 
 
 def twin_of(text: str, others: Sequence[str], threshold: float) -> tuple[int, float] | None:
     for i, other in enumerate(others):
-        if folded(other) == folded(text):
+        if folded(other) == folded(text) != "":
             return i, 1.0
     own = shingles(text)
     scores = [(jaccard(own, shingles(other)), -i) for i, other in enumerate(others)]

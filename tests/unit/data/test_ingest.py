@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from sluice.data import parts
 from sluice.data.compute import ThisProcess
-from sluice.data.ingest import ingest_file, is_ingested, unseen_files
+from sluice.data.ingest import ingest_file, ingest_places, is_ingested, unseen_files
 from sluice.data.intake import parts_of_place
 from sluice.data.parts import part_files, read_records
+from sluice.data.reading import find_places
 from sluice.data.reading import shards as reading_shards
 from sluice.errors import BatchError
 from sluice.lake import Lake
@@ -65,6 +66,17 @@ def test_rows_that_carry_another_name_are_another_batch(tmp_path: Path, lake: La
     feb = write_lines(tmp_path / "feb.jsonl", alpaca("a?", "b"))
     other = Lake(tmp_path / "other")
     assert ingest_file(jan, lake, section()).digest != ingest_file(feb, other, section()).digest
+
+
+@pytest.mark.parametrize("folder", ["held-out", "released"])
+def test_a_folder_whose_name_tells_another_kind_of_row_is_refused(
+    tmp_path: Path, lake: Lake, folder: str
+) -> None:
+    write_lines(tmp_path / "in" / folder / "jan.jsonl", alpaca("a?", "b"))
+    with pytest.raises(BatchError, match=f"would be known as {folder}/jan.jsonl.*Rename the fol"):
+        ingest_places(find_places("in", None, tmp_path), lake, section(), ThisProcess())
+    places = find_places(f"in/{folder}", None, tmp_path)
+    assert ingest_places(places, lake, section(), ThisProcess()).taken
 
 
 class Elsewhere:

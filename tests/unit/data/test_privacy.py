@@ -84,7 +84,7 @@ def test_the_look_over_many_texts_misses_nothing_that_is_found(batch: list[str])
         "Version 3.1.4 costs 49.90 € since 2024; call it state-of-the-art: yes!",
         "The key point: they open at 10:30, 11:30 and 12:30 ... or later.",
         "| a | b |\n|-----|-----|\n| 1 | 2 |\n\ndef f(x: int = 3) -> str: ...",
-        "密码是在设置里改的，口令也一样：请看第3.2.1节！是的，为您服务，共12345元。",
+        "密码在设置里改，口令也一样：请看第3.2.1节！是的，为您服务，共12345元。",
     ],
 )
 def test_ordinary_text_is_not_named_among_many(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The shops that ship: enough rows, each kind of planted dirt is caught, and no good row is lost."""
+"""The shipped shops: enough rows, each kind of planted dirt is caught, and no good row is lost."""
 
 from __future__ import annotations
 

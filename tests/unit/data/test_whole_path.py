@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,11 @@ Files = dict[str, Lines]
 Pair = tuple[str, str]
 
 RECIPE = any_recipe(
-    data={"evaluation": Path("evaluation.jsonl"), "evaluation_share": 0.3, "max_evaluation_rows": 2},
+    data={
+        "evaluation": Path("evaluation.jsonl"),
+        "evaluation_share": 0.3,
+        "max_evaluation_rows": 2,
+    },
     poisoning=PoisoningSection(
         max_source_share=0.7,
         contributor_tag="contributor",
@@ -111,7 +116,10 @@ FORMS: tuple[Callable[..., dict[str, Any]], ...] = (alpaca, messages, sharegpt, 
 words = st.text(st.characters(codec="utf-8"), max_size=30)
 letters = st.text("abc 你好吗，。？!?", min_size=1, max_size=30)
 pairs = st.one_of(
-    st.sampled_from(PAIRS), st.sampled_from(DIRT), st.tuples(words, words), st.tuples(letters, letters)
+    st.sampled_from(PAIRS),
+    st.sampled_from(DIRT),
+    st.tuples(words, words),
+    st.tuples(letters, letters),
 )
 tags = st.sampled_from([{}, {"contributor": "ann"}, {"contributor": "bob", "intent": "x"}])
 
@@ -189,11 +197,15 @@ def checks_out(outcome: Outcome, content: Files) -> None:
     stages_add_up(outcome)
 
 
+def raise_unless_refused(error: BatchError) -> None:
+    if not any(words in str(error) for words in REFUSED):
+        raise error
+
+
 def stages_add_up(outcome: Outcome) -> None:
-    stages = outcome.stages
-    for before, after in zip(stages, stages[1:], strict=False):
+    for before, after in pairwise(outcome.stages):
         left = sum(rows for _, rows in after.reasons)
-        assert before.rows - left == after.rows, (before, after)
+        assert before.rows - left + after.added == after.rows, (before, after)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -205,7 +217,7 @@ def test_each_row_is_in_one_file_once_with_a_reason_and_again_in_the_same_bytes(
         first = prepared(content)
     except BatchError as error:
         event(str(error)[:80])
-        assert any(words in str(error) for words in REFUSED), error
+        raise_unless_refused(error)
         return
     event("rows are left")
     assert prepared(content)[1] == first[1]
@@ -217,7 +229,7 @@ def test_with_contracts_too_each_row_is_in_one_file_once(content: Files) -> None
     try:
         prepared(content, contracts=True)
     except BatchError as error:
-        assert any(words in str(error) for words in REFUSED), error
+        raise_unless_refused(error)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
