@@ -211,7 +211,9 @@ def check(path: Path, random: Random) -> str:
     with _small_pieces(random):
         parts = _read(place)
     if isinstance(whole, str) or isinstance(parts, str):
-        if whole != parts:
+        # A file with two faults is refused for the one that is met first, and that depends on how
+        # much is read at a time: cut off, or not UTF-8.
+        if not (isinstance(whole, str) and isinstance(parts, str)):
             raise DisagreementError(f"whole: {whole!r:.300}, in parts: {parts!r:.300}")
         return "refused"
     if repr(whole) != repr(parts):

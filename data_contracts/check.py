@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from data_contracts.batch import ALWAYS, IF_KNOWN, Measures, Tally, batch_frame
-from data_contracts.findings import Finding, finding_of
+from data_contracts.findings import Finding, finding_of, without_released
 from data_contracts.floor import floor, refuse_empty
 from data_contracts.frame import Outside, row_frame
 from data_contracts.groups import Groups, grouped
@@ -24,6 +24,7 @@ from data_contracts.parts import Part, chunks_of, repeats_in
 from data_contracts.rows import Rows
 from data_contracts.validation import Result, Validator
 from sluice.data.parts import read_part
+from sluice.data.quarantine import released_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,34 @@ def check_parts(
     tally = Tally()
     names = sorted({*ALWAYS, *IF_KNOWN, *(n for run in runs for n in run.groups.row_columns)})
     repeated = repeats_in(parts)
+    released: dict[int, str] = {}
     for chunk in chunks_of([part for part in parts if part.rows]):
-        frame = pd.concat([_measure(part, names, repeated, outside, tally) for part in chunk])
+        frames: list[pd.DataFrame] = []
+        for part in chunk:
+            rows = Rows(read_part(part.path))
+            frames.append(_measure(rows, part, names, repeated, outside, tally))
+            released |= _released(rows, part)
+        frame = pd.concat(frames)
         frame.index = pd.RangeIndex(chunk[0].start, chunk[0].start + len(frame))
         for run in runs:
             run.see(frame)
-    return [run.finish(tally, facts or {}, read_at) for run in runs]
+    return [run.finish(tally, facts or {}, read_at, released) for run in runs]
+
+
+def _released(rows: Rows, part: Part) -> dict[int, str]:
+    """The positions of rows that a person has released, and from what."""
+    reasons = enumerate(released_from(rows.table), part.start)
+    return {place: reason for place, reason in reasons if reason is not None}
 
 
 def _measure(
-    part: Part, names: Sequence[str], repeated: Any, outside: Outside, tally: Tally
+    rows: Rows,
+    part: Part,
+    names: Sequence[str],
+    repeated: Any,
+    outside: Outside,
+    tally: Tally,
 ) -> pd.DataFrame:
-    rows = Rows(read_part(part.path))
     again = repeated[part.start : part.start + part.rows]
     frame = row_frame(rows, names, side=part.side, repeated=again, outside=outside)
     tally.add(rows, frame, part.side)
@@ -95,11 +112,18 @@ class _Run:
         if self.groups.columns:
             self._columns.append(frame.loc[:, there])
 
-    def finish(self, tally: Tally, facts: Mapping[str, Any], read_at: str | None) -> Checked:
+    def finish(
+        self,
+        tally: Tally,
+        facts: Mapping[str, Any],
+        read_at: str | None,
+        released: Mapping[int, str],
+    ) -> Checked:
         """Evaluate what is about whole columns and about the batch."""
         tags = _tags_in(self.groups.batch_columns)
         measures = {**tally.measures(tags, read_at), **facts}
-        findings = [*self._about_rows(), *self._about_columns(), *self._about(tally, measures)]
+        about_rows = [without_released(one, released) for one in self._about_rows()]
+        findings = [*about_rows, *self._about_columns(), *self._about(tally, measures)]
         ordered = sorted(findings, key=lambda found: (found.expectation, found.says))
         return Checked(self._name, tally.rows, tuple(ordered), measures)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import great_expectations.expectations as gxe
@@ -93,6 +93,15 @@ def finding_of(expectation: gxe.Expectation, chunks: Sequence[Result]) -> Findin
         places=np.sort(np.concatenate(placed)) if placed and error is None else None,
         error=error,
     )
+
+
+def without_released(finding: Finding, released: Mapping[int, str]) -> Finding:
+    """The finding without rows that a person has released from it: positions, and from what."""
+    free = [place for place, code in released.items() if code == finding.expectation]
+    if not free or finding.places is None or finding.mostly < 1:
+        return finding
+    places = np.setdiff1d(finding.places, free)
+    return replace(finding, places=places, unexpected=len(places), success=not len(places))
 
 
 def code_of(expectation: gxe.Expectation) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 FOLDER = Path(__file__).parent / "images"
-WIDTH, HEIGHT = 1240, 926
+WIDTH, HEIGHT = 1240, 1166
 SCALE = 2  # pixels of the PNG for each unit of the SVG
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', Arial, sans-serif"
@@ -24,6 +24,11 @@ AMBER, AMBER_EDGE, AMBER_INK = "#fdf1d8", "#d39a2d", "#6b4a08"
 PERSON, PERSON_EDGE = "#fff0ea", "#c4552d"
 
 LEFT, RIGHT = 56, WIDTH - 56
+
+Step = tuple[str, Sequence[str], Sequence[str]]  # title, words, and what leaves the path there
+Shape = tuple[int, int, int]  # width of a box, gap between two, height
+WIDE: Shape = (196, 37, 86)
+WIDER: Shape = (252, 40, 90)
 
 
 def main() -> int:
@@ -86,43 +91,52 @@ def picture() -> str:
             fill=SOFT,
             anchor="end",
         ),
-        _lane(76, 504, BLUE_LANE, "retrain", "one run for each fresh batch", BLUE_EDGE),
-        _lane(598, 268, GREEN_LANE, "promote", "one run for each challenger", GREEN_EDGE),
-        *_data_row(126),
-        *_model_row(366),
-        *_promote_row(650, 114),
-        *_legend(896),
+        _lane(76, 744, BLUE_LANE, "retrain", "one run for each fresh batch", BLUE_EDGE),
+        _lane(838, 268, GREEN_LANE, "promote", "one run for each challenger", GREEN_EDGE),
+        *_ingest_row(126),
+        *_compare_row(366),
+        *_model_row(606),
+        *_promote_row(890, 114),
+        *_legend(1136),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _data_row(top: int) -> list[str]:
-    """The first row of the upper lane: from a file to rows that may be trained on."""
+def _ingest_row(top: int) -> list[str]:
+    """The first row of the upper lane: from what somebody has to clean rows."""
     steps = (
-        ("Landing", ("a folder for", "*.jsonl files"), ()),
-        ("Ingest", ("strict reading,", "a snapshot"), ("rejects.jsonl", "file, line, reason")),
-        ("Decide", ("anything new", "to learn?"), ("skipped", "nothing new")),
-        ("Contract", ("raw records,", "row by row"), ("quarantined.jsonl", "the expectation")),
-        ("Clean", ("repair; lengths,", "duplicates"), ("dropped.jsonl", "a reason code")),
-        ("Split", ("evaluation apart", "from training"), ("removed.jsonl", "too like a test row")),
-        ("Contract", ("training", "examples"), ("quarantined.jsonl", "or the batch stops")),
+        ("Sources", ("landing folder, S3, SQL,", "rated answers, …"), ()),
+        ("Ingest", ("one strict parser;", "only what is new"), ("rejected", "file, line, reason")),
+        ("Decide", ("is there anything", "new to learn?"), ("skipped", "nothing new")),
+        ("Raw contract", ("each batch,", "row by row"), ("quarantined", "or the batch stops")),
+        ("Clean", ("repair, mask; rules", "for single rows"), ("dropped", "one reason code each")),
     )
-    width, gap, height = 138, 27, 86
-    parts: list[str] = []
-    for i, (title, words, leaves) in enumerate(steps):
-        x = LEFT + i * (width + gap)
-        parts.append(_box(x, top, width, height, title, words, CARD, BLUE_EDGE))
-        if i:
-            parts.append(_arrow(((x - gap, top + height / 2), (x, top + height / 2))))
-        if leaves:
-            parts.append(_leaving(x + width / 2, top + height, width + 14, leaves))
-    parts.append(_turn(RIGHT, top + height / 2, top + 203, LEFT, top + 285))
-    return parts
+    return [*_steps(steps, top, WIDE), _turn(RIGHT, top + 43, top + 203, LEFT, top + 283)]
+
+
+def _compare_row(top: int) -> list[str]:
+    """The second row: from clean rows to rows that may be trained on."""
+    steps = (
+        ("Drift", ("like what the champion", "was trained on?"), ("skipped", "too little is new")),
+        (
+            "Compare",
+            ("duplicates, contradictions,", "copies of test rows, caps"),
+            ("dropped · quarantined", "the other row's place"),
+        ),
+        ("Split", ("evaluation apart", "from training"), ("dropped", "too like a test row")),
+        ("Augment", ("variants of training rows;", "off by default"), ()),
+        (
+            "Training contracts",
+            ("curated, training and", "evaluation rows"),
+            ("quarantined", "or the batch stops"),
+        ),
+    )
+    return [*_steps(steps, top, WIDE), _turn(RIGHT, top + 43, top + 203, LEFT, top + 285)]
 
 
 def _model_row(top: int) -> list[str]:
-    """The second row: from those rows to a challenger."""
+    """The third row: from those rows to a challenger."""
     steps = (
         (
             "Train",
@@ -145,17 +159,21 @@ def _model_row(top: int) -> list[str]:
             (),
         ),
     )
-    width, gap, height = 252, 40, 90
+    return [*_steps(steps, top, WIDER), _turn(RIGHT, top + 45, top + 193, LEFT, top + 341)]
+
+
+def _steps(steps: Sequence[Step], top: int, shape: Shape) -> list[str]:
+    """A row of boxes from left to right, with what leaves the path below them."""
+    width, gap, height = shape
     parts: list[str] = []
     for i, (title, words, leaves) in enumerate(steps):
-        x = LEFT + i * (width + gap)
+        x, middle = LEFT + i * (width + gap), top + height / 2
         parts.append(_box(x, top, width, height, title, words, CARD, BLUE_EDGE))
         if i:
-            parts.append(_arrow(((x - gap, top + height / 2), (x, top + height / 2))))
+            parts.append(_arrow(((x - gap, middle), (x, middle))))
         if leaves:
-            kept = title == "Evaluate"
+            kept = leaves[0] == "evidence"
             parts.append(_leaving(x + width / 2, top + height, width - 4, leaves, kept=kept))
-    parts.append(_turn(RIGHT, top + height / 2, top + 193, LEFT, top + 341))
     return parts
 
 

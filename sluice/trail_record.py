@@ -16,7 +16,7 @@ FILE = "trail.json"
 def note_trail(runs: Path, run_id: str, step: str, refs: Iterable[DatasetRef]) -> None:
     """Note what a step of a run made."""
     path = runs / run_id / FILE
-    known = read_json(path) if path.exists() else {}
+    known: dict[str, Any] = read_json(path) if path.exists() else {}
     write_json(path, {**known, step: [ref.to_json() for ref in refs]})
 
 

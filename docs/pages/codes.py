@@ -19,7 +19,10 @@ DATA = Path(next(iter(sluice.data.__path__)))
 FAULTS = {"Fault", "_BrokenRuleError", "MisfitError"}
 FIELD = "<field>"  # stands for the name of a field in codes that are made of one
 # A constant of these modules that is several words joined by underscores is a reason code.
-COMPARING = ("contamination.py", "compared.py", "split.py", "curated.py", "duplicates", "poisoning")
+COMPARING = (
+    *("superseded.py", "contamination.py", "duplicates", "poisoning"),
+    *("compared.py", "split.py", "curated.py"),
+)
 _CODE = re.compile(r"[a-z]+(_[a-z]+)+")
 
 

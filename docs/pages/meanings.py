@@ -30,9 +30,7 @@ REJECTS = {
     "byte_order_mark": Meaning(
         "A byte order mark in the middle of a file; only its start may carry one."
     ),
-    "duplicate_key": Meaning(
-        "A key is written twice: parsers disagree about which value counts."
-    ),
+    "duplicate_key": Meaning("A key is written twice: parsers disagree about which value counts."),
     "empty_conversation": Meaning("A list of messages without any."),
     "line_too_long": Meaning("The line, or the row, has more bytes.", "data.max_line_bytes"),
     "lone_surrogate": Meaning("Half of a surrogate pair, which is no character."),
@@ -92,6 +90,12 @@ COMPARED = {
         "Nearly the same as the row in the detail, question and answer: the same numbers, signs "
         "and negations, and no word for another.",
         "duplicates.near, duplicates.similarity, duplicates.keep",
+    ),
+    "released_copy": Leaving(
+        "dropped",
+        "A person has released another copy of this row from quarantine, which takes its place: "
+        "the one in the detail.",
+        "",
     ),
     "source_over_cap": Leaving(
         "dropped",

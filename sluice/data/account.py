@@ -13,8 +13,7 @@ import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 
 from sluice.data.augmentation import METHOD_TAG
 from sluice.data.funnel import Trail
-from sluice.data.held_out import PREFIX
-from sluice.data.outcomes import GONE_SCHEMA, REJECT_SCHEMA
+from sluice.data.outcomes import GONE_SCHEMA, HELD_OUT, REJECT_SCHEMA
 from sluice.data.parts import iterate, read_part
 from sluice.data.record import SCHEMA, tag_values
 from sluice.lake import Lake
@@ -98,5 +97,5 @@ def _made_up(contracted: Path) -> Iterator[Any]:
 
 
 def _came_in(table: Any) -> Any:
-    held_out = pc.starts_with(table.column("source"), pattern=PREFIX)
+    held_out = pc.starts_with(table.column("source"), pattern=HELD_OUT)
     return table.filter(pc.invert(held_out))

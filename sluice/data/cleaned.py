@@ -14,7 +14,7 @@ from sluice.data.parts import part_files, read_part, write_part
 from sluice.lake import Lake, step_key
 from sluice.refs import DatasetRef
 
-CLEAN_VERSION = 2
+CLEAN_VERSION = 3
 
 Counts = dict[str, Any]
 

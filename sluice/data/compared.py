@@ -1,8 +1,8 @@
 """The comparing step over the lake: rows of all batches against each other and held-out rows.
 
-One after the other: rows that copy a held-out row, exact duplicates, contradictions, near
-duplicates, caps per source and contributor, trigger phrases. A row that has gone takes no part in
-what comes after it.
+One after the other: rows that copy a held-out row, rows of which a person released another copy,
+exact duplicates, contradictions, near duplicates, caps per source and contributor, trigger phrases.
+A row that has gone takes no part in what comes after it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sluice.data.parts import part_files, part_name, read_part, write_part
 from sluice.data.poisoning import TRIGGER_PHRASE, Alarm, find_alarms, rows_with
 from sluice.data.poisoning.capped import capped
 from sluice.data.quarantine import released_from
+from sluice.data.superseded import superseded
 from sluice.errors import BatchError
 from sluice.lake import Lake, step_key, write_json
 from sluice.recipe import Recipe
@@ -95,6 +96,7 @@ def _decide(comparison: Comparison, held_out: HeldOut, recipe: Recipe) -> None:
     index = EvaluationIndex.build(away, recipe.data.near_duplicate)
     prints = Fingerprints(comparison.work, index, section, recipe.poisoning.contributor_tag)
     comparison.strike(comparison.engine.map(partial(fingerprint, prints), comparison.parts))
+    comparison.strike(superseded(comparison))
     if section.exact:
         comparison.strike(exact_duplicates(comparison, prints))
     if section.conflicts != "keep":

@@ -1,4 +1,4 @@
-"""Loops over the bytes of many texts, compiled by numba; and the bytes, as Arrow holds them."""
+"""Loops over the bytes of many texts, compiled by numba."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
-import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,14 +22,6 @@ def compiled(function: F) -> F:
         return _numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:  # no place for a cache
         return _numba.njit(nogil=True, error_model="numpy")(function)
-
-
-def bytes_of(texts: Any) -> tuple[Any, Any]:
-    """The UTF-8 bytes of an Arrow string array, and the offsets of its texts in them."""
-    _, offsets, data = texts.buffers()
-    numbers = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    octets = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, dtype=np.uint8)
-    return octets, numbers.astype(np.int64)
 
 
 @compiled

@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
 from sluice.recipe import ComputeSection
+
+pa: Any = pyarrow  # not typed
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,6 +53,7 @@ def uninterrupted(function: Callable[[T], R], item: T) -> R:
     finally:
         if was_enabled:
             gc.enable()
+        pa.default_memory_pool().release_unused()  # the next part needs other sizes
 
 
 class ThisProcess:

@@ -20,7 +20,7 @@ import pyarrow.feather  # pyright: ignore[reportMissingTypeStubs]
 
 from sluice.data.compute import Engine
 
-BUCKET_ROWS = 500_000
+BUCKET_ROWS = 150_000  # some 200 bytes each, and sorting needs them twice
 
 pa: Any = pyarrow  # not typed
 feather: Any = pyarrow.feather

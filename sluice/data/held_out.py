@@ -8,15 +8,13 @@ from pathlib import Path
 
 from sluice.data.cleaning.clean import CleanSettings, clean_records
 from sluice.data.forms import converter, detect_form
-from sluice.data.outcomes import Gone, Reject
+from sluice.data.outcomes import HELD_OUT, Gone, Reject
 from sluice.data.reading import Limits, RawRow, describe_rejects, find_places, read_shard, shards
 from sluice.data.record import Record
 from sluice.errors import BatchError
-from sluice.lake import digest_of, file_digest
 from sluice.recipe import DataSection
 
 SAMPLE_ROWS = 200  # enough to tell the form of a file
-PREFIX = "held-out/"  # no landing file has a source like it, so its rows are told apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +26,12 @@ class HeldOut:
     gone: tuple[Gone, ...]
 
 
-def held_out_digest(section: DataSection, recipe_dir: Path) -> str:
-    """Digest of the bytes of all held-out files.
-
-    Raises:
-        BatchError: one of them does not exist.
-    """
-    return digest_of([_digest(recipe_dir / path) for path in _paths(section)])
-
-
 def read_held_out(section: DataSection, recipe_dir: Path, settings: CleanSettings) -> HeldOut:
     """Read and clean the held-out files; they fit in memory.
 
     Raises:
-        BatchError: a file cannot be read whole: a yardstick with holes measures something else.
+        BatchError: a file is not there, or cannot be read whole: a yardstick with holes measures
+            something else.
     """
     evaluation, gone = _cleaned(section.evaluation, section, recipe_dir, settings)
     guards = [
@@ -50,31 +40,23 @@ def read_held_out(section: DataSection, recipe_dir: Path, settings: CleanSetting
     return HeldOut(evaluation, tuple(guards), gone)
 
 
-def _paths(section: DataSection) -> list[Path]:
-    return [path for path in (section.evaluation, *section.guards) if path is not None]
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        raise BatchError(
-            f"The held-out file {path} does not exist. `data.evaluation` and `data.guards` are "
-            "relative to the recipe's folder."
-        )
-    return file_digest(path)
-
-
 def _cleaned(
     path: Path | None, section: DataSection, recipe_dir: Path, settings: CleanSettings
 ) -> tuple[tuple[Record, ...], tuple[Gone, ...]]:
     if path is None:
         return (), ()
+    if not (recipe_dir / path).is_file():
+        raise BatchError(
+            f"The held-out file {path} does not exist. `data.evaluation` and `data.guards` are "
+            "relative to the recipe's folder."
+        )
     records, rejects = read_whole(recipe_dir / path, section)
     if rejects:
         raise BatchError(
             f"The held-out file {path} has {len(rejects)} unreadable lines: "
             f"{describe_rejects(rejects)}. Every model is judged on it; mend it first."
         )
-    named = [replace(record, source=PREFIX + record.source) for record in records]
+    named = [replace(record, source=HELD_OUT + record.source) for record in records]
     result = clean_records(named, settings)
     return result.kept, result.gone
 

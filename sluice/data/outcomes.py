@@ -11,6 +11,7 @@ import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 from sluice.data.record import SCHEMA, Record, records_of, table_of
 
 Fate = Literal["dropped", "quarantined"]
+HELD_OUT = "held-out/"  # stands before the source of held-out rows; no landing file is called so
 
 pa: Any = pyarrow  # not typed
 GONE_SCHEMA: Any = (

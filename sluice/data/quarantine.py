@@ -2,7 +2,8 @@
 
 A released row comes in again as a row of its own, from a file below `released/`, which says who
 sent it back, why, and from what. It is not quarantined again for that reason; everything else is
-asked of it as of any row. The first copy stays where it is, so every batch still adds up.
+asked of it as of any row. The first copy stays in its batch, so every batch still adds up; where
+rows are compared, it makes room for the released one (`sluice.data.superseded`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sluice.data.outcomes import Gone, gone_of
+from sluice.data.outcomes import HELD_OUT, Gone, gone_of
 from sluice.data.parts import iterate
 from sluice.data.record import Message, Record, tag_values
 from sluice.errors import BatchError
@@ -23,9 +24,8 @@ from sluice.refs import DatasetRef
 
 SOURCE = "released"
 TAG = "released"  # the reason from which a row is exempt; only rows of SOURCE may carry it
-
-
-RELEASE_TAGS = (TAG, "released_by", "released_because", "released_from")
+RELEASED_FROM, RELEASED_ID = "released_from", "released_id"  # place and id of the first copy
+RELEASE_TAGS = (TAG, "released_by", "released_because", RELEASED_FROM, RELEASED_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Release:
 
 
 def quarantined(refs: Iterable[DatasetRef], lake: Lake) -> Iterator[Gone]:
-    """The rows that wait for a person, in these data sets."""
+    """The rows that wait for a person, in these data sets; no held-out ones, which never train."""
     for ref in refs:
         for table in iterate(lake.path(ref) / "gone"):
-            yield from (row for row in gone_of(table) if row.fate == "quarantined")
+            yield from (row for row in gone_of(table) if _waits(row))
 
 
 def find(rows: Iterable[Gone], ids: Sequence[str]) -> list[Gone]:
@@ -61,11 +61,6 @@ def released_from(table: Any) -> list[str | None]:
         reason if reason and source.startswith(f"{SOURCE}/") else None
         for source, reason in zip(sources, reasons, strict=True)
     ]
-
-
-def exempt(record: Record, reason: str) -> bool:
-    """Whether a person has released the row from this reason."""
-    return record.source.startswith(f"{SOURCE}/") and record.tag(TAG) == reason
 
 
 def release(rows: Sequence[Gone], who: Release, folder: Path) -> Path:
@@ -113,6 +108,10 @@ def mended(row: Gone, fields: Mapping[str, Any]) -> Gone:
     return Gone(record, row.fate, row.reason, row.detail)
 
 
+def _waits(row: Gone) -> bool:
+    return row.fate == "quarantined" and not row.record.source.startswith(HELD_OUT)
+
+
 def _one(waiting: Mapping[str, Gone], wanted: str) -> Gone:
     found = [row for name, row in waiting.items() if name.startswith(wanted)]
     if len(found) == 1:
@@ -125,7 +124,7 @@ def _one(waiting: Mapping[str, Gone], wanted: str) -> Gone:
 
 def _line(row: Gone, who: Release, now: datetime) -> dict[str, Any]:
     record = row.record
-    tags = {name: value for name, value in record.tags if name != TAG}
+    tags = {name: value for name, value in record.tags if name not in RELEASE_TAGS}
     return {
         "messages": [_message(message) for message in record.messages],
         **({"tools": json.loads(record.tools)} if record.tools else {}),
@@ -133,7 +132,8 @@ def _line(row: Gone, who: Release, now: datetime) -> dict[str, Any]:
         TAG: row.reason,
         "released_by": who.approver,
         "released_because": who.why,
-        "released_from": f"{record.source}:{record.line}",
+        RELEASED_FROM: f"{record.source}:{record.line}",
+        RELEASED_ID: record.id,
         "received_at": record.received_at or now.isoformat(timespec="seconds"),
     }
 

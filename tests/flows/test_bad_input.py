@@ -48,7 +48,7 @@ def test_no_data_at_all(shop: TinyShop) -> None:
 def test_a_missing_column(shop: TinyShop, tmp_path: Path) -> None:
     rows = [{"instruction": f"Question {i}?", "answer": f"Answer {i}."} for i in range(80)]
     record = retrain_in(shop, lines(tmp_path / "columns.jsonl", *rows))
-    failed(shop, record, "80 of 80 lines cannot be read", "missing_output", "columns.jsonl:1")
+    failed(shop, record, "columns.jsonl: no known form", "instruction, answer", "mapping:")
 
 
 def test_all_rows_bad(shop: TinyShop, tmp_path: Path) -> None:
@@ -62,7 +62,9 @@ def test_all_rows_bad(shop: TinyShop, tmp_path: Path) -> None:
 def test_rows_that_cleaning_drops_one_by_one(shop: TinyShop, tmp_path: Path) -> None:
     rows = [{"instruction": f"Question {i}?", "output": "ok."} for i in range(80)]
     record = retrain_in(shop, lines(tmp_path / "short.jsonl", *rows))
-    failed(shop, record, "dropped all 80 rows", "answer_too_short 80", "dropped.jsonl")
+    failed(shop, record, "No row is left after cleaning", "answer_too_short 80", "/gone", "Mend")
+    (folder,) = shop.home.lake.root.glob("cleaned/*/gone")
+    assert str(folder) in record.detail
 
 
 def test_a_batch_that_breaks_the_training_contract(shop: TinyShop) -> None:
@@ -108,7 +110,7 @@ def test_after_a_bad_file_the_good_one_is_taken(shop: TinyShop, tmp_path: Path) 
     retrain_in(shop, lines(tmp_path / "empty.jsonl"))
     recipe = shop.write_recipe(contract={"min_rows": 5000})
     record = retrain_in(shop, MONTH_2, recipe=recipe)
-    assert [step.name for step in record.steps][-1] == "split"
+    assert [step.name for step in record.steps][-1] == "augment"
 
 
 @pytest.fixture

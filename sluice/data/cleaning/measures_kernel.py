@@ -13,7 +13,8 @@ import numpy as np
 
 from sluice.data.cleaning import letters
 from sluice.data.cleaning.measures import CHARACTERS_PER_WORD, COLUMN, NAMES, PASSAGES, TOP_PHRASES
-from sluice.data.compiled import bytes_of, compiled, decode
+from sluice.data.compiled import compiled, decode
+from sluice.data.text_bytes import bytes_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,7 +47,7 @@ _KIND[[_HASH, _DOT, 0xE2]] = _SYMBOL
 _PRIME = np.uint64(0x100000001B3)
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_32 = np.uint64(32)
+_1, _2, _3, _4, _32 = (np.uint64(n) for n in (1, 2, 3, 4, 32))
 
 is_letter = compiled(letters.is_letter)
 is_unspaced = compiled(letters.is_unspaced)
@@ -101,7 +102,7 @@ def _measure_all(data: Any, starts: Any, ends: Any, least_words: float, out: Any
         stamp = _phrases(
             hashes, grams, chars, said, scale, keys, stamps, counts, size, stamp, out[row]
         )
-        stamp = _pieces(text, keys, stamps, size, stamp, out[row])
+        stamp = _pieces(text, keys, stamps, chars, size, stamp, out[row])
 
 
 @compiled
@@ -284,20 +285,22 @@ def _passages(
 
 
 @compiled
-def _pieces(text: Any, keys: Any, stamps: Any, size: int, stamp: int, out: Any) -> int:
+def _pieces(text: Any, keys: Any, stamps: Any, breaks: Any, size: int, stamp: int, out: Any) -> int:
     """Lines, then paragraphs: how many repeat an earlier one, and how lines begin and end."""
+    n_breaks = _line_breaks(text, breaks)
     for column in (_LINES, _PARAGRAPHS):
         stamp += 1
-        alone = _end_of_piece(text, 0, column == _PARAGRAPHS) == len(text)
-        if alone and column == _PARAGRAPHS:
-            break  # one paragraph repeats nothing
+        if column == _PARAGRAPHS:
+            n_breaks = _before_empty_lines(text, breaks, n_breaks)
+            if n_breaks == 0:
+                break  # one paragraph repeats nothing
         said = repeats = total = repeated = bullets = trailing = 0
         start = 0
-        while start < len(text):
-            stop = _end_of_piece(text, start, column == _PARAGRAPHS)
+        for piece in range(n_breaks + 1):
+            stop = breaks[piece] if piece < n_breaks else len(text)
             first, last = _trimmed(text, start, stop)
             start = stop + 1
-            value, length, something = _piece(text, first, last, alone)
+            value, length, something = _piece(text, first, last, n_breaks == 0)
             if not something:
                 continue
             said += 1
@@ -319,13 +322,26 @@ def _pieces(text: Any, keys: Any, stamps: Any, size: int, stamp: int, out: Any) 
 
 
 @compiled
-def _end_of_piece(text: Any, start: int, paragraph: bool) -> int:
-    i = start
-    while i < len(text):
-        if text[i] == 10 and (not paragraph or (i + 1 < len(text) and text[i + 1] == 10)):
-            return i
-        i += 1
-    return i
+def _line_breaks(text: Any, breaks: Any) -> int:
+    """Leave the places of line breaks in `breaks`; how many they are."""
+    count = 0
+    for i in range(len(text)):
+        if text[i] == 10:
+            breaks[count] = i
+            count += 1
+    return count
+
+
+@compiled
+def _before_empty_lines(text: Any, breaks: Any, count: int) -> int:
+    """Of the line breaks those that another one follows."""
+    kept = 0
+    for i in range(count):
+        place = breaks[i]
+        if place + 1 < len(text) and text[place + 1] == 10:
+            breaks[kept] = place
+            kept += 1
+    return kept
 
 
 @compiled
@@ -349,13 +365,32 @@ def _piece(text: Any, first: int, last: int, alone: bool) -> tuple[Any, int, boo
         if byte >= 0x80 or 48 <= byte <= 57 or _KIND[byte] == _LETTER:
             something = True
             break
-    value = _OFFSET
+    if alone:
+        return _OFFSET, 0, something
     length = 0
-    if not alone:
-        for i in range(first, last):
-            value = (value ^ np.uint64(text[i])) * _PRIME
-            length += (text[i] & 0xC0) != 0x80
-    return value, length, something
+    for i in range(first, last):
+        length += (text[i] & 0xC0) != 0x80
+    return _hash(text, first, last), length, something
+
+
+@compiled
+def _hash(text: Any, first: int, last: int) -> Any:
+    """FNV-1a over every fourth byte, four times: multiplications need not wait for each other."""
+    a, b, c, d = _OFFSET, _OFFSET, _OFFSET, _OFFSET
+    # Unsigned places: numba would test each signed one for being negative.
+    i, end = np.uint64(first), np.uint64(last)
+    while i + _3 < end:
+        a = (a ^ np.uint64(text[i])) * _PRIME
+        b = (b ^ np.uint64(text[i + _1])) * _PRIME
+        c = (c ^ np.uint64(text[i + _2])) * _PRIME
+        d = (d ^ np.uint64(text[i + _3])) * _PRIME
+        i += _4
+    while i < end:
+        a = (a ^ np.uint64(text[i])) * _PRIME
+        i += _1
+    for other in (b, c, d):
+        a = (a * _PRIME) ^ (other * _GOLDEN)
+    return a
 
 
 @compiled

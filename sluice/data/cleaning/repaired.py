@@ -14,13 +14,14 @@ from typing import Any, cast
 import numpy as np
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.cleaning.masking import MASKED, Looked, Reason, look_at, reason_to_leave
+from sluice.data.cleaning.masking import MASKED, PRIVATE, Looked, Reason, look_at, reason_to_leave
 from sluice.data.cleaning.screen import suspects
 from sluice.data.cleaning.settings import CleanSettings
 from sluice.data.cleaning.special_tokens import neutraliser
 from sluice.data.cleaning.text import repair_text
 from sluice.data.cleaning.truncation import shortened
 from sluice.data.privacy import Kind, Private
+from sluice.data.quarantine import released_from
 from sluice.data.record import SCHEMA, Message, Record, content_id, records_of, table_of
 from sluice.data.tokens import record_token_counter, token_counter, token_counts
 
@@ -50,11 +51,23 @@ def repaired_table(table: Any, settings: CleanSettings) -> RepairedTable:
     work.repair_texts()
     work.look_for_private_values()
     work.repair_json()
+    left = _unreleased(table, work.left)
     if settings.cleaning.too_long == "truncate":
         work.truncate()
     table, texts = work.rebuilt()
-    private = {row: reason_to_leave(left, work.private) for row, left in work.left.items() if left}
+    private = {row: reason_to_leave(kinds, work.private) for row, kinds in left.items() if kinds}
     return RepairedTable(table, texts, work.repairs, private)
+
+
+def _unreleased(table: Any, left: Mapping[int, Counter[Kind]]) -> dict[int, Counter[Kind]]:
+    """The private values of each row, without the kind that a person has released the row from."""
+    if not left:
+        return {}
+    released = released_from(table)
+    return {
+        row: Counter({k: n for k, n in kinds.items() if f"{PRIVATE}{k}" != released[row]})
+        for row, kinds in left.items()
+    }
 
 
 class _Work:

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 
+from sluice.data.cleaning.beginnings import first_letters, shows_characters
 from sluice.data.cleaning.measures import COLUMN, measured
 from sluice.data.record import Record, records_of
+from sluice.data.text_bytes import bytes_of
 from sluice.recipe import CleaningSection
 
 pa: Any = pyarrow  # not typed
@@ -34,7 +36,7 @@ class Rows:
         self._remembered: dict[str, Any] = {}
         lists = _lists(table)
         flat = lists.flatten()
-        self._contents: Any = flat.field("content")
+        self._contents: Any = pc.fill_null(flat.field("content"), "")
         lengths = pc.fill_null(lists.value_lengths(), 0).to_numpy(zero_copy_only=False)
         self.ends: Any = np.cumsum(lengths, dtype=np.int64)
         self.starts: Any = self.ends - lengths
@@ -70,6 +72,33 @@ class Rows:
         at = pa.array(self._answer_at, mask=self._answer_at < 0)
         return pc.fill_null(self._contents.take(at), "")
 
+    def questions_in_doubt(self, least: int) -> list[int]:
+        """The rows with a question whose start does not show `least` visible characters."""
+        shown = shows_characters(*self._beginnings, self._question_at, least)
+        return np.flatnonzero(self.has_question & ~shown).tolist()
+
+    def answers_in_doubt(self, least: int) -> list[int]:
+        """The rows, with an answer or without, whose answer's start does not show as many."""
+        shown = shows_characters(*self._beginnings, self._answer_at, least)
+        return np.flatnonzero(~shown).tolist()
+
+    def may_start_alike(self) -> list[int]:
+        """The rows whose question and answer may have the same first letter, in either case."""
+        asked, said = (
+            first_letters(*self._beginnings, at) for at in (self._question_at, self._answer_at)
+        )
+        return np.flatnonzero((asked == said) | (asked == 0) | (said == 0)).tolist()
+
+    def not_ascii(self) -> list[tuple[int, str]]:
+        """The texts that are not ASCII alone, each with its row."""
+        texts = np.flatnonzero(~_flags(pc.string_is_ascii(self._contents)))
+        rows = np.searchsorted(self.ends, texts, side="right")
+        return [(row, self._texts[i]) for row, i in zip(rows.tolist(), texts.tolist(), strict=True)]
+
+    @cached_property
+    def _beginnings(self) -> tuple[Any, Any]:
+        return bytes_of(self._contents)
+
     @cached_property
     def _lengths(self) -> Any:
         return np.fromiter(map(len, self._texts), dtype=np.int64, count=len(self._texts))
@@ -84,10 +113,6 @@ class Rows:
     def answer_characters(self) -> Any:
         """Characters of the answer, for each row."""
         return np.append(self._lengths, 0)[self._answer_at]
-
-    def texts_of(self, row: int) -> Sequence[str]:
-        """The contents of a row's messages."""
-        return self._texts[self.starts[row] : self.ends[row]]
 
     def records(self, rows: Any) -> list[Record]:
         """These rows, as records."""
@@ -120,7 +145,11 @@ def _lists(table: Any) -> Any:
 
 
 def _is(roles: Any, role: str) -> Any:
-    return pc.equal(roles, role).fill_null(False).to_numpy(zero_copy_only=False)
+    return _flags(pc.equal(roles, role).fill_null(False))
+
+
+def _flags(found: Any) -> Any:
+    return found.to_numpy(zero_copy_only=False)
 
 
 def _last_where(wanted: Any, starts: Any, ends: Any) -> Any:

@@ -7,6 +7,7 @@ tokens: counting the tokens of a book takes seconds, counting its characters doe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -44,20 +45,15 @@ def question_too_short(rows: Rows, settings: CleanSettings) -> Broken:
     A row of plain text asks nothing, and passes.
     """
     least = max(1, settings.cleaning.min_question_chars)
-    return {
-        row: f"of {least}"
-        for row, question in enumerate(rows.questions)
-        if has_fewer_visible(question, least) and rows.has_question[row]
-    }
+    doubtful = rows.questions_in_doubt(least)
+    short = [row for row in doubtful if has_fewer_visible(rows.questions[row], least)]
+    return dict.fromkeys(short, f"of {least}")
 
 
 def answer_empty(rows: Rows, _: CleanSettings) -> Broken:
     """No visible character in the answer, nor a call of a tool."""
-    return {
-        row: ""
-        for row, answer in enumerate(rows.answers)
-        if has_fewer_visible(answer, 1) and not rows.calls_tool[row]
-    }
+    doubtful = [row for row in rows.answers_in_doubt(1) if not rows.calls_tool[row]]
+    return {row: "" for row in doubtful if has_fewer_visible(rows.answers[row], 1)}
 
 
 def answer_too_short(rows: Rows, settings: CleanSettings) -> Broken:
@@ -81,13 +77,11 @@ def encoding_damage(rows: Rows, settings: CleanSettings) -> Broken:
     that nobody wrote to. A model that learns from such rows writes such rows.
     """
     most = settings.cleaning.max_damaged_chars
-    broken: Broken = {}
-    for row in _numbers(rows.live):
-        texts = [text for text in rows.texts_of(row) if may_be_damaged(text)]
-        damaged = sum(map(damaged_characters, texts)) if texts else 0
-        if damaged > most:
-            broken[row] = f"{damaged} characters, at most {most}"
-    return broken
+    damaged: Counter[int] = Counter()
+    for row, text in rows.not_ascii():
+        if may_be_damaged(text) and rows.live[row]:
+            damaged[row] += damaged_characters(text)
+    return {row: f"{n} characters, at most {most}" for row, n in damaged.items() if n > most}
 
 
 def answer_repeats_question(rows: Rows, settings: CleanSettings) -> Broken:
@@ -96,7 +90,8 @@ def answer_repeats_question(rows: Rows, settings: CleanSettings) -> Broken:
     Next to nothing is less than `min_answer_chars` letters and digits.
     """
     broken: Broken = {}
-    for row, (question, answer) in enumerate(zip(rows.questions, rows.answers, strict=True)):
+    for row in rows.may_start_alike():
+        question, answer = rows.questions[row], rows.answers[row]
         if question and answer and _may_start_alike(question, answer):
             asked, said = _letters_of(question), _letters_of(answer)
             added = len(said) - len(asked)

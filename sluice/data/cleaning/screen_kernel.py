@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sluice.data.cleaning.screen import REPAIR, RUN
-from sluice.data.compiled import bytes_of, compiled, decode
+from sluice.data.compiled import compiled, decode
+from sluice.data.text_bytes import bytes_of
 
 _NEW_LINE = 10
 _BLANK = 32

@@ -23,7 +23,7 @@ from sluice.data.grouping import Grouping, buckets_for, group_by_key, read_table
 pa: Any = pyarrow  # not typed
 pc: Any = pyarrow.compute
 
-BAND_ROWS = 2_000_000  # three numbers each
+BAND_ROWS = 1_000_000  # three numbers each
 PARTS_TOGETHER = 4  # parts whose candidates are compared by one job
 
 

@@ -65,8 +65,9 @@ def fold_questions(table: Any) -> FoldedTexts:
     """The question of each row alone, folded; of a row that asks nothing, its answer."""
     flat, firsts = _messages(table)
     asked, answered = _asked_and_answered(firsts, _role_numbers(flat.field("role")))
-    deciding: Any = np.where(asked < 0, answered, asked)
-    return fold_texts(flat.field("content").take(pa.array(deciding, mask=deciding < 0)))
+    untold = asked < 0
+    asked[untold] = answered[untold]
+    return fold_texts(flat.field("content").take(pa.array(asked, mask=asked < 0)))
 
 
 def _messages(table: Any) -> tuple[Any, Places]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 
 from sluice.data.compute import Engine
 from sluice.data.parts import read_part
@@ -77,7 +77,7 @@ class _Counts:
     phrases: Any
     pairs: Any
     lengths: Any  # two histograms: of words, of characters of unspaced scripts
-    sample: list[tuple[int, list[str]]]  # hash of id and tokens of the questions of lowest hash
+    sample: list[tuple[bytes, list[str]]]  # digest of id and tokens of the rows of lowest digest
 
 
 @dataclass(slots=True)
@@ -185,14 +185,14 @@ def _count_phrases(shared: _Shared, parts: tuple[Path, ...]) -> _Counts:
         lengths = np.minimum(np.diff(questions.hashes.offsets), MAX_LENGTH - 1)
         np.add.at(counts.lengths, (questions.unspaced.astype(np.int64), lengths), 1)
         ids = table.column("id").to_pylist()
-        numbers = ((xxhash.xxh3_64_intdigest(id.encode()), row) for row, id in enumerate(ids))
-        drawn = nsmallest(SAMPLE, numbers)
-        counts.sample.extend((number, questions.tokens(row)) for number, row in drawn)
+        digests = ((blake2b(id.encode(), digest_size=8).digest(), i) for i, id in enumerate(ids))
+        drawn = nsmallest(SAMPLE, digests)
+        counts.sample.extend((digest, questions.tokens(row)) for digest, row in drawn)
         _thin(counts.sample)
     return counts
 
 
-def _thin(sample: list[tuple[int, list[str]]]) -> None:
+def _thin(sample: list[tuple[bytes, list[str]]]) -> None:
     sample.sort()
     del sample[SAMPLE:]
 
@@ -228,7 +228,7 @@ def _collect(
         replies = shared.among(table)
         rows = np.flatnonzero(np.diff(replies.offsets))
         table = table.take(rows)
-        replies = HashedRows(replies.hashes, replies.offsets[[0, *(rows + 1)]])
+        replies = HashedRows(replies.hashes, np.append(0, replies.offsets[rows + 1]))
         _add_evidence(found, table, replies, counts, bounds)
     commonest = sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))[:MAX_PAIRS]
     return dict(commonest)

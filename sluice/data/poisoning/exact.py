@@ -124,23 +124,50 @@ def _count(
     for row in range(len(offsets) - 1):
         own = replies[reply_offsets[row] : reply_offsets[row + 1]]
         for reply in own:
-            at = np.searchsorted(known, reply)
+            at = _first_place(known, reply)
             if at < len(known) and known[at] == reply:
                 with_reply[at] += 1
-        for place in range(offsets[row], offsets[row + 1]):
-            if not seen[tokens[place] & u64(_SEEN - 1)]:
+        question = tokens[offsets[row] : offsets[row + 1]]
+        for place in range(len(question)):
+            if not seen[question[place] & u64(_SEEN - 1)]:
                 continue
-            phrase = np.searchsorted(firsts, tokens[place])
-            while phrase < len(firsts) and firsts[phrase] == tokens[place]:
-                first, length = ends[phrase], ends[phrase + 1] - ends[phrase]
-                if last_row[phrase] != row and place + length <= offsets[row + 1]:
-                    same = 1
-                    while same < length and tokens[place + same] == wanted[first + same]:
-                        same += 1
-                    if same == length:
-                        last_row[phrase] = row
-                        with_phrase[phrase] += 1
-                        for pair in range(pair_ends[phrase], pair_ends[phrase + 1]):
-                            for reply in own:
-                                with_both[pair] += reply == paired[pair]
+            phrase = _first_place(firsts, question[place])
+            while phrase < len(firsts) and firsts[phrase] == question[place]:
+                is_here = _is_at(question, place, wanted[ends[phrase] : ends[phrase + 1]])
+                if is_here and last_row[phrase] != row:
+                    last_row[phrase] = row
+                    with_phrase[phrase] += 1
+                    for pair in range(pair_ends[phrase], pair_ends[phrase + 1]):
+                        with_both[pair] += _has(own, paired[pair])
                 phrase += 1
+
+
+@nb.njit(cache=True, nogil=True)
+def _first_place(ordered: Any, value: Any) -> int:
+    """Where a value stands first among others in order, or would stand."""
+    low, high = 0, len(ordered)
+    while low < high:
+        middle = (low + high) // 2
+        if ordered[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@nb.njit(cache=True, nogil=True)
+def _is_at(question: Any, place: int, phrase: Any) -> bool:
+    if place + len(phrase) > len(question):
+        return False
+    for i in range(len(phrase)):  # noqa: SIM110 - numba compiles no `all`
+        if question[place + i] != phrase[i]:
+            return False
+    return True
+
+
+@nb.njit(cache=True, nogil=True)
+def _has(hashes: Any, wanted: Any) -> bool:
+    for value in hashes:  # noqa: SIM110 - numba compiles no `any`
+        if value == wanted:
+            return True
+    return False

@@ -134,10 +134,8 @@ def _read(
 def _is_end(before: Any, code: Any, entry: Any) -> bool:
     """Whether a sentence ends: with a line, a full-width mark, or a mark before a space."""
     if entry & SPACE:
-        return code == _NEW_LINE or before == _STOP or before == _CALL or before == _ASK
-    return (
-        code == _WIDE_STOP or code == _WIDE_CALL or code == _WIDE_ASK or code == _WIDE_SEMICOLON
-    )
+        return code == _NEW_LINE or before in (_STOP, _CALL, _ASK)
+    return code in (_WIDE_STOP, _WIDE_CALL, _WIDE_ASK, _WIDE_SEMICOLON)
 
 
 @nb.njit(cache=True, inline="always")

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.compiled import bytes_of
 from sluice.data.privacy import Private
 from sluice.data.privacy.screen import screened
 from sluice.data.similarity import tokens_of
 from sluice.data.similarity.fold import fold_texts
 from sluice.data.similarity.hashed import HashedRows, hashed_tokens
+from sluice.data.text_bytes import bytes_of
 from sluice.recipe import PrivacySection
 
 pa: Any = pyarrow  # not typed
@@ -53,11 +53,12 @@ def answers_of(table: Any) -> Answers:
     """The last message of each row, if the assistant wrote it, as it stands in the table."""
     flat, counts = _messages(table)
     data, offsets = bytes_of(flat.field("content").fill_null(""))
-    answered = np.append(_is(flat, "assistant"), False)
     last = np.where(counts > 0, np.cumsum(counts) - 1, -1)
-    last = np.where(answered[last], last, 0)
-    starts, ends = offsets[last], offsets[np.minimum(last + 1, len(offsets) - 1)]
-    return Answers(data, starts, np.where(answered[last], ends, starts))
+    answered = np.append(_is(flat, "assistant"), False)[last]
+    starts, ends = np.zeros(len(counts), np.int64), np.zeros(len(counts), np.int64)
+    starts[answered] = offsets[last[answered]]
+    ends[answered] = offsets[last[answered] + 1]
+    return Answers(data, starts, ends)
 
 
 def questions_of(table: Any) -> Questions:

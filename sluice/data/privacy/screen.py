@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from sluice.data.compiled import bytes_of, compiled
+from sluice.data.compiled import compiled
 from sluice.data.privacy.quick import BETWEEN, DIGITS, NAMES, SEPARATORS, SIGNS, TOKEN_CHARACTERS
+from sluice.data.text_bytes import bytes_of
 
 # Bits of each count. The dots are the highest, as they alone may go on growing.
 _TOKEN, _NUMBER, _COLONS, _DOTS = (0xFFF, 0xFFF << 12, 0xFFF << 24, 0xFFFFFFF << 36)
@@ -33,8 +34,8 @@ _FOUR_DIGITS = np.uint64(4 * _ONE[_NUMBER])
 _HEX = b"0123456789abcdefABCDEF"
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _FULL_WIDTH_DOT = b"\x8e"  # the last byte of `．`; the first two are separators as well
-# These tell by themselves. `--B` begins a private key (`-----BEGIN`). The sign for kelvin is the one
-# character beyond ASCII whose small letter stands in a name (`KEY`).
+# These tell by themselves. `--B` begins a private key (`-----BEGIN`). The sign for kelvin is the
+# one character beyond ASCII whose small letter stands in a name (`KEY`).
 _TELLING = ("@", "＠", "::", "--B", "\u212a")
 _ASSIGNING = (*SIGNS, "是", "为")  # also `密码是…`
 _ASSIGN_FROM = len(_TELLING)
@@ -47,7 +48,7 @@ def screened(texts: Any) -> Any:
     """The numbers of the texts (an Arrow string array) that may hold something private."""
     data, offsets = bytes_of(texts)
     found = np.zeros(len(texts), dtype=np.bool_)
-    _screen(data, offsets, *_tables(), found)
+    _screen(data, offsets, found, *_tables())
     return np.flatnonzero(found)
 
 
@@ -86,13 +87,13 @@ def _endings(texts: Sequence[str]) -> Any:
 def _screen(
     data: Any,
     offsets: Any,
+    found: Any,
     goes_on: Any,
     adds: Any,
     ends_sign: Any,
     between: Any,
     signs: Any,
     names: Any,
-    found: Any,
 ) -> None:
     for text in range(len(offsets) - 1):
         start = offsets[text]
@@ -101,11 +102,9 @@ def _screen(
         for i in range(np.uint64(start), np.uint64(offsets[text + 1])):
             byte = data[i]
             counts = (counts & goes_on[byte]) + adds[byte]
-            if (
-                (counts + _TO_FULL) & _FULL
-                or (counts >= _THREE_DOTS and counts & _FOUR_DIGITS)
-                or (ends_sign[before << _BYTE | np.uint64(byte)] and _is_told(data, start, np.int64(i) + 1, between, signs, names))
-            ):
+            full = (counts + _TO_FULL) & _FULL or (counts >= _THREE_DOTS and counts & _FOUR_DIGITS)
+            is_sign = ends_sign[before << _BYTE | np.uint64(byte)]
+            if full or (is_sign and _is_told(data, start, int(i) + 1, between, signs, names)):
                 found[text] = True
                 break
             before = np.uint64(byte)
@@ -117,7 +116,7 @@ def _is_told(data: Any, start: int, end: int, between: Any, signs: Any, names: A
     sign = _which(_tail(data, start, end), signs)
     if sign < _ASSIGN_FROM:
         return sign >= 0
-    end -= np.int64(signs[2, sign])
+    end -= int(signs[2, sign])
     while end > start and between[data[end - 1]]:
         end -= 1
     return _which(_tail(data, start, end) | _SMALL, names) >= 0

@@ -7,10 +7,13 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.data.cleaning.beginnings import first_letters, shows_characters
 from sluice.data.cleaning.characters import (
     control_characters,
     has_fewer_visible,
@@ -21,6 +24,7 @@ from sluice.data.cleaning.rules import RULES
 from sluice.data.cleaning.text import repair_text, repairs_of
 from sluice.data.outcomes import GONE_SCHEMA
 from sluice.data.record import SCHEMA, Message, Record, content_id, table_of
+from sluice.data.text_bytes import bytes_of
 from sluice.data.tokens import record_token_counter, token_counter
 from sluice.recipe import CleaningSection, PrivacySection
 from sluice.recipe.cleaning import REPAIR_NAMES, RULE_NAMES
@@ -311,6 +315,26 @@ def test_every_row_is_kept_or_gone_once_and_clean_rows_stay_as_they_are(
 @pytest.mark.parametrize(("text", "count"), [("a b", 2), ("\u200b\u3000\u2800", 0), ("你好", 2)])
 def test_visible_characters_are_what_a_reader_sees(text: str, count: int) -> None:
     assert visible_characters(text) == count
+
+
+@settings(deadline=None)
+@given(
+    st.lists(messy | st.text(alphabet="aAbé你们䷀ｂ \u3164\uffa0\u200b?", max_size=4), min_size=1),
+    st.integers(1, 3),
+)
+def test_what_the_first_bytes_of_texts_tell_is_true(batch: list[str], least: int) -> None:
+    numbers = np.array([-1, *range(len(batch))])
+    data, offsets = bytes_of(pa.array(["x", *batch], pa.string())[1:])
+    shown = shows_characters(data, offsets, numbers, least).tolist()
+    letters = first_letters(data, offsets, numbers).tolist()
+    assert (shown[0], letters[0]) == (False, 0)
+    for text, is_shown, letter in zip(batch, shown[1:], letters[1:], strict=True):
+        assert not is_shown or not has_fewer_visible(text, least)
+        for other, its_letter in zip(batch, letters[1:], strict=True):
+            if letter and its_letter:
+                alike = text[0].casefold() == other[0].casefold()
+                assert (letter == its_letter) == alike
+                assert text[0].isalnum()
 
 
 @given(messy | st.text(alphabet="a你 \u3164\uffa0\u200b", max_size=4), st.integers(0, 3))

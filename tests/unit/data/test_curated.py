@@ -11,8 +11,8 @@ import pytest
 
 from sluice.data.compute import ThisProcess
 from sluice.data.curated import split_step
-from sluice.data.held_out import PREFIX, HeldOut
-from sluice.data.outcomes import Gone, gone_of
+from sluice.data.held_out import HeldOut
+from sluice.data.outcomes import HELD_OUT, Gone, gone_of
 from sluice.data.parts import iterate, read_records
 from sluice.data.record import Record
 from sluice.errors import BatchError
@@ -142,7 +142,7 @@ def test_copies_of_a_chosen_row_leave_training_and_say_whose_copy_they_are(lake:
 def test_the_held_out_file_comes_first_and_what_cleaning_took_of_it_is_kept_beside(
     lake: Lake,
 ) -> None:
-    held_out = row("Held out?", "A row of the file.", source=f"{PREFIX}e.jsonl", line=900)
+    held_out = row("Held out?", "A row of the file.", source=f"{HELD_OUT}e.jsonl", line=900)
     spoilt = Gone(replace(held_out, line=901), "dropped", "answer_too_short", "")
     settings = recipe(
         data=DataSection(evaluation=Path("e.jsonl"), evaluation_share=0.2, validation_share=0)

@@ -1,6 +1,7 @@
 """The worked examples: each recipe's templates read its rows, and the rows are fit to be judged by.
 
-Each step is tried on them where it is at home; here it is what a user sees of the rows themselves.
+Each step is tried on them where it is at home; here it is what a user sees of the rows themselves,
+and then the whole path from the file to the rows that train, contracts and all.
 """
 
 from __future__ import annotations
@@ -20,13 +21,21 @@ from sluice.data.record import Record
 from sluice.data.similarity import jaccard, shingles
 from sluice.recipe import Recipe
 from sluice.recipe_file import load_recipe
+from tests.unit.data.preparing import Outcome, prepare
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = {"legal_clauses": "legal", "machine_logs": "machine_logs"}
 NAMES = ("legal_clauses", "machine_logs", "medical_notes")
 NEAR = 0.8
 # Planted in the plans of eight visits: numbers of nobody, whose checksums are right.
+LOST = {
+    "legal_clauses": {"missing_analysis.type": 1, "missing_analysis.risk": 1},
+    "machine_logs": {"missing_sensor_data": 1, "missing_diagnosis": 1},
+    "medical_notes": {},
+}
 PRIVATE = re.compile(r"1[35]\d-?\d{4}-?\d{4}|\d{17}[\dX]|[\w.]+@[\w.]+")
+
+pytestmark = pytest.mark.filterwarnings("default")  # of Great Expectations
 
 
 @cache
@@ -152,3 +161,46 @@ def test_no_name_of_a_patient_and_no_private_data_elsewhere(name: str) -> None:
     rows = [*training(name), *evaluation(name)]
     assert not any(PRIVATE.search(record.question) for record in rows)
     assert not any(PRIVATE.search(record.answer) for record in evaluation(name))
+
+
+# The whole path
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def prepared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Outcome]:
+    name: str = request.param
+    file = ROOT / "examples" / FOLDERS.get(name, name) / "2026-09.jsonl"
+    return name, prepare(tmp_path_factory.mktemp(name), [file], recipe_of(name))
+
+
+def test_every_readable_row_trains_and_the_others_say_what_they_lack(
+    prepared: tuple[str, Outcome],
+) -> None:
+    name, outcome = prepared
+    assert outcome.account["rejected"] == LOST[name]
+    assert outcome.account["dropped"] == outcome.account["quarantined"] == {}
+    assert sum(outcome.account["curated"].values()) == len(training(name))
+    assert len(outcome.fates()) == len(training(name)) + len(read(name, "2026-09.jsonl")[1])
+    assert outcome.trail.contracted.rows >= recipe_of(name).contract.min_rows
+
+
+def test_all_held_out_rows_are_judged_by_and_nothing_private_is_left(
+    prepared: tuple[str, Outcome],
+) -> None:
+    name, outcome = prepared
+    manifest = outcome.lake.manifest(outcome.trail.contracted)
+    assert manifest["evaluation"] == len(evaluation(name))
+    texts = [turn["content"] for row in outcome.rows("curated") for turn in row["messages"]]
+    assert not [text for text in texts if PRIVATE.search(text)]
+
+
+def test_tags_and_times_come_through_to_the_end(prepared: tuple[str, Outcome]) -> None:
+    name, outcome = prepared
+    rows = outcome.rows("curated")
+    assert all(dict(row["tags"])["category"] for row in rows)
+    if name != "legal_clauses":  # whose rows have no time
+        assert all(row["received_at"].endswith("+00:00") for row in rows)
+    language = recipe_of(name).model.language
+    assert sum(row["language"] == language for row in rows) > 0.9 * len(rows)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.data.held_out import PREFIX, HeldOut, held_out_digest, read_held_out
+from sluice.data.held_out import HeldOut, read_held_out
+from sluice.data.outcomes import HELD_OUT
 from sluice.errors import BatchError
 from sluice.recipe import DataSection, MappingSection
 from tests.unit.data.rows import SETTINGS, alpaca, write_lines
@@ -31,7 +32,7 @@ def test_held_out_rows_are_cleaned_and_what_cleaning_takes_is_kept_beside_them(
     found = read(tmp_path)
     (judged,) = found.evaluation
     assert judged.question == "How big is the tent?"
-    assert judged.source == f"{PREFIX}evaluation.jsonl"
+    assert judged.source == f"{HELD_OUT}evaluation.jsonl"
     assert [(one.record.line, one.reason) for one in found.gone] == [(2, "answer_too_short")]
     assert found.guards == ()
 
@@ -59,20 +60,10 @@ def test_without_a_file_nothing_is_held_out(tmp_path: Path) -> None:
 
 
 def test_a_held_out_file_that_is_missing_or_broken_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BatchError, match="does not exist"):
+    with pytest.raises(
+        BatchError, match=r"held-out file evaluation\.jsonl does not exist.*recipe's"
+    ):
         read(tmp_path)
     write_lines(tmp_path / EVALUATION, alpaca("Do you deliver?", "Within two days."), "{")
     with pytest.raises(BatchError, match=r"has 1 unreadable lines: evaluation\.jsonl:2 not_json"):
         read(tmp_path)
-
-
-def test_the_digest_tells_the_bytes_and_not_the_names(tmp_path: Path) -> None:
-    write_lines(tmp_path / EVALUATION, alpaca("Do you deliver?", "Within two days."))
-    section = DataSection(evaluation=EVALUATION)
-    before = held_out_digest(section, tmp_path)
-    (tmp_path / EVALUATION).rename(tmp_path / "other.jsonl")
-    assert held_out_digest(DataSection(evaluation=Path("other.jsonl")), tmp_path) == before
-    write_lines(tmp_path / "other.jsonl", alpaca("Do you deliver?", "Within four days."))
-    assert held_out_digest(DataSection(evaluation=Path("other.jsonl")), tmp_path) != before
-    with pytest.raises(BatchError, match="relative to the recipe's folder"):
-        held_out_digest(section, tmp_path)

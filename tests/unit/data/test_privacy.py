@@ -48,7 +48,9 @@ ASSIGNED = st.builds(
     "".join,
     st.tuples(
         st.sampled_from(["", "my ", "“", "MY_", "我的", "ｍ"]),
-        st.sampled_from(["password", "PassPhrase", "\u212aEY", "to\u212aen", "pwd", "密钥", "口令"]),
+        st.sampled_from(
+            ["password", "PassPhrase", "\u212aEY", "to\u212aen", "pwd", "密钥", "口令"]
+        ),
         st.text(alphabet="\"'`* \t", max_size=3),
         st.sampled_from([":", "=", "：", "是", "为", ":=", "=>", " = "]),
         st.sampled_from(["hunter22", '"hunter"', "'x1y2z3w4'", "\t s3cr3ts", "$env"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import tempfile
 from collections.abc import Callable
@@ -9,6 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -20,8 +25,13 @@ from sluice.data.reading import sharding
 from sluice.errors import BatchError
 from sluice.recipe import ComputeSection, PoisoningSection, Recipe
 from tests.unit.data.preparing import Fate, Outcome, Place, any_recipe, prepare
+from tests.unit.data.rows import word_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("default")  # of Great Expectations
+
+pa: Any = pyarrow
+pq: Any = pyarrow.parquet
+feather: Any = pyarrow.feather
 
 Lines = tuple[bytes, ...]
 Files = dict[str, Lines]
@@ -174,7 +184,9 @@ def prepared(
     """What became of each line, after all that holds of any preparation; and the bytes of it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        outcome = prepare(folder, written(folder, content), recipe, contracts=contracts)
+        tokenizer = word_tokenizer(folder) if contracts else None
+        paths = written(folder, content)
+        outcome = prepare(folder, paths, recipe, tokenizer=tokenizer, contracts=contracts)
         checks_out(outcome, content)
         return outcome.fates(), outcome.files()
 
@@ -225,7 +237,7 @@ def test_each_row_is_in_one_file_once_with_a_reason_and_again_in_the_same_bytes(
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files)
-def test_with_contracts_too_each_row_is_in_one_file_once(content: Files) -> None:
+def test_with_contracts_and_tokens_too_each_row_is_in_one_file_once(content: Files) -> None:
     try:
         prepared(content, contracts=True)
     except BatchError as error:
@@ -251,12 +263,56 @@ def tiny_parts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sharding, "SHARD_BYTES", 300)
 
 
+def in_every_format(folder: Path) -> dict[Path, int]:
+    """The same kind of rows in each format that can be read, with how many there are."""
+    folder.mkdir()
+    rows = {name: made_up(10, name) for name in ("a", "b", "c", "d", "e", "f", "g")}
+    table = pa.Table.from_pylist([alpaca(pair) for pair in rows["a"]])
+    pq.write_table(table, folder / "a.parquet")
+    feather.write_feather(
+        pa.Table.from_pylist([messages(p) for p in rows["b"]]), folder / "b.arrow"
+    )
+    (folder / "c.json").write_text(json.dumps({"data": [sharegpt(pair) for pair in rows["c"]]}))
+    with (folder / "d.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("prompt", "completion"), *rows["d"], ("Two\nlines?", "No.")])
+    (folder / "e.tsv").write_text(
+        "".join(f"{a}\t{b}\n" for a, b in [("input", "output"), *rows["e"]])
+    )
+    with gzip.open(folder / "f.jsonl.gz", "wb") as file:
+        file.write(b"\n".join([*(line(text(pair)) for pair in rows["f"]), b"{"]))
+    (folder / "g.jsonl").write_bytes(b"\n".join(line(text(pair)) for pair in rows["g"]))
+    counts = {"d.csv": 11, "f.jsonl.gz": 11}
+    return {path: counts.get(path.name, 10) for path in sorted(folder.iterdir())}
+
+
+def test_rows_of_every_format_and_form_are_accounted_for_and_train(tmp_path: Path) -> None:
+    counts = in_every_format(tmp_path / "in")
+    outcome = prepare(tmp_path, list(counts), any_recipe(data={"evaluation_share": 0.1}))
+    fates = outcome.fates()
+    for path, count in counts.items():
+        own = {place: fate for place, fate in fates.items() if place[0] == path.name}
+        assert len(own) == count, path
+        assert len({line for _, line in own}) == count
+        assert sum(fate == ("curated", "train") for fate in own.values()) > 5
+    gone = sorted(fate for fate in fates.values() if fate[0] != "curated")
+    assert gone == [("dropped", "answer_too_short"), ("rejected", "not_json")]
+    stages_add_up(outcome)
+
+
+def made_up(count: int, kind: str) -> list[Pair]:
+    """Questions and answers that share few words with each other."""
+    return [
+        (
+            f"What does {kind}tent{i} size{i} of colour{i} cost?",
+            f"{kind}tent{i} costs{i} and weighs{i} kilo{i}.",
+        )
+        for i in range(count)
+    ]
+
+
 def a_mixture() -> Files:
     """All dirt there is between rows that are different enough."""
-    good = [
-        (f"What does tent{i} size{i} of colour{i} cost?", f"tent{i} costs {i} and weighs kilo{i}.")
-        for i in range(40)
-    ]
+    good = made_up(40, "")
     dirty = [line(alpaca(pair)) for pair in (*PAIRS, *DIRT)]
     lines = [line(alpaca(pair, contributor=f"c{i % 7}")) for i, pair in enumerate(good)]
     first = (*lines[:25], *dirty, *BROKEN, *lines[20:25])
