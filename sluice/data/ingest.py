@@ -149,7 +149,7 @@ def _refuse_taken_names(places: Sequence[Place]) -> None:
         if slash and folder in TAKEN_NAMES - {LANDING}:
             raise BatchError(
                 f"{place.uri} would be known as {place.name}, a name that Sluice keeps for rows of "
-                f"its own. Rename the folder `{folder}`, or name it itself instead of the one above."
+                f"its own. Rename the folder `{folder}`, or name it instead of the one above."
             )
 
 

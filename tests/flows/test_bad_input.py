@@ -51,6 +51,13 @@ def test_a_missing_column(shop: TinyShop, tmp_path: Path) -> None:
     failed(shop, record, "columns.jsonl: no known form", "instruction, answer", "mapping:")
 
 
+def test_a_column_that_the_recipes_form_needs_and_rows_lack(shop: TinyShop, tmp_path: Path) -> None:
+    recipe = shop.write_recipe(data={"form": "alpaca"})
+    rows = [{"instruction": f"Question {i}?", "answer": f"Answer {i}."} for i in range(80)]
+    record = retrain_in(shop, lines(tmp_path / "columns.jsonl", *rows), recipe=recipe)
+    failed(shop, record, "80 of 80 lines cannot be read", "missing_output", "columns.jsonl:1")
+
+
 def test_all_rows_bad(shop: TinyShop, tmp_path: Path) -> None:
     rows = [{"instruction": f"Question {i}?", "output": ""} for i in range(80)]
     record = retrain_in(shop, lines(tmp_path / "blank.jsonl", *rows))
