@@ -22,7 +22,7 @@ from tasks.job import Job, job_task
 log = logging.getLogger("prefect.sluice")
 
 
-@job_task("ask for approval", lambda approval: f"open until {approval.expires}")
+@job_task("ask for approval", lambda _, approval: f"open until {approval.expires}")
 def ask_approval(job: Job, version: Version) -> Approval:
     """Ask once; the promote run is started if the promote deployment exists."""
     champion = by_alias(job.tracking_uri, version.name, CHAMPION)

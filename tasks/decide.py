@@ -10,7 +10,7 @@ from sluice.refs import DatasetRef
 from tasks.job import Job, job_task
 
 
-@job_task("decide", lambda reason: reason or "there is something new to learn")
+@job_task("decide", lambda _, reason: reason or "there is something new to learn")
 def decide(job: Job, snapshots: tuple[DatasetRef, ...]) -> str | None:
     """Why this run may be skipped, or None if it has work to do.
 
@@ -20,8 +20,8 @@ def decide(job: Job, snapshots: tuple[DatasetRef, ...]) -> str | None:
     if not snapshots:
         landing = job.recipe.data.landing or job.home.landing
         raise BatchError(
-            f"There is nothing to train on: no batch was ever ingested, and {landing} holds no "
-            "file that can be read. Put one there, or name one with `--batch FILE`."
+            f"There is nothing to train on: no batch counts (`sluice batches` lists all), and "
+            f"nothing new is in {landing}. Put a file there, or name one with `--batch FILE`."
         )
     key = run_key(job.recipe, snapshots)
     changed = what_changed(job.home, job.recipe, key)

@@ -27,7 +27,7 @@ class Drift:
     decision: Decision
 
 
-@job_task("measure drift", lambda drift: drift.decision.reason)
+@job_task("measure drift", lambda _, drift: drift.decision.reason)
 def measure_drift(job: Job, cleaned: tuple[DatasetRef, ...]) -> Drift:
     """Compare the batches that the champion has not seen with the rows that it was trained on."""
     if not job.recipe.drift.enabled:

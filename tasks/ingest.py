@@ -17,7 +17,7 @@ from sluice.refs import DatasetRef
 from tasks.job import Job, job_task
 
 
-def _describe(found: tuple[DatasetRef, ...]) -> str:
+def _describe(_: Job, found: tuple[DatasetRef, ...]) -> str:
     return f"{sum(ref.rows for ref in found)} readable rows in {len(found)} batches"
 
 

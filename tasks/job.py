@@ -128,7 +128,7 @@ class _SlowLog:
 
 
 def job_task(
-    name: str, describe: Callable[[Any], str], **policy: Any
+    name: str, describe: Callable[[Job, Any], str], **policy: Any
 ) -> Callable[[Callable[Concatenate[Job, P], R]], Task[Concatenate[Job, P], R]]:
     """Make a task of a function of a job: timed, and told in the run's record by `describe`.
 
@@ -141,7 +141,7 @@ def job_task(
         def timed(job: Job, *args: P.args, **kwargs: P.kwargs) -> R:
             started = time.monotonic()
             result = function(job, *args, **kwargs)
-            detail = describe(result)
+            detail = describe(job, result)
             job.note(name, time.monotonic() - started, detail)
             get_run_logger().info("%s: %s", name, detail)
             return result

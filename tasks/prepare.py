@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import get_run_logger
 
-from sluice.data.funnel import Trail, funnel
+from sluice.data.funnel import Trail, funnel, gone_reasons
+from sluice.data.quarantine import quarantined
 from sluice.refs import DatasetRef
 from tasks.artifacts import publish_funnel, publish_link
 from tasks.drift import Drift
@@ -13,12 +16,26 @@ from tasks.job import Job, job_task
 Batches = tuple[DatasetRef, ...]
 
 
-def _rows(ref: DatasetRef) -> str:
-    return f"{ref.rows} rows"
+def _rows(job: Job, ref: DatasetRef) -> str:
+    return f"{ref.rows} rows{_left(job, [ref])}"
 
 
-def _batches(refs: Batches) -> str:
-    return f"{sum(ref.rows for ref in refs)} rows in {len(refs)} batches"
+def _batches(job: Job, refs: Batches) -> str:
+    return f"{sum(ref.rows for ref in refs)} rows in {len(refs)} batches{_left(job, refs)}"
+
+
+def _trained_on(job: Job, trail: Trail) -> str:
+    waiting = sum(1 for _ in quarantined(trail.refs, job.lake))
+    told = f"; {waiting} rows wait: `sluice quarantine list`" if waiting else ""
+    return f"{trail.contracted.rows} rows to train on{told}"
+
+
+def _left(job: Job, refs: Sequence[DatasetRef]) -> str:
+    """How many rows left in a step, and for what."""
+    reasons = gone_reasons(refs, job.lake)
+    most_first = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+    told = ", ".join(f"{reason} {rows}" for reason, rows in most_first)
+    return f"; {sum(reasons.values())} left ({told})" if reasons else ""
 
 
 @job_task("check raw records", _batches)
@@ -63,7 +80,7 @@ def augment(job: Job, curated: DatasetRef) -> DatasetRef:
     return augmented
 
 
-@job_task("check training examples", lambda trail: f"{trail.contracted.rows} rows to train on")
+@job_task("check training examples", _trained_on)
 def check_training(
     job: Job,
     snapshots: Batches,

@@ -21,7 +21,7 @@ async def _is_registry_trouble(_task: Task, _run: TaskRun, state: State) -> bool
 
 @job_task(
     "register",
-    lambda version: f"version {version.version}",
+    lambda _, version: f"version {version.version}",
     retries=2,
     retry_delay_seconds=10,
     retry_condition_fn=_is_registry_trouble,

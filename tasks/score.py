@@ -16,7 +16,7 @@ from tasks.job import Job, job_task
 log = logging.getLogger("prefect.sluice")
 
 
-@job_task("evaluate and judge", lambda evidence: f"verdict: {evidence.verdict}")
+@job_task("evaluate and judge", lambda _, evidence: f"verdict: {evidence.verdict}")
 def evaluate(job: Job, trail: Trail, trained: tuple[ModelRef, Tracked]) -> Evidence:
     """Score and judge; the evidence goes to the lake, to MLflow and to the Prefect UI."""
     model, tracked = trained

@@ -18,7 +18,7 @@ from tasks.job import Job, job_task
 log = logging.getLogger("prefect.sluice")
 
 
-def _describe(result: tuple[ModelRef, Tracked]) -> str:
+def _describe(_: Job, result: tuple[ModelRef, Tracked]) -> str:
     return f"model {result[0].digest[:12]}"
 
 

@@ -67,7 +67,7 @@ def _curated(contracted: Path) -> Iterator[Any]:
 
 
 def _gone_folders(trail: Trail, lake: Lake) -> Iterator[Path]:
-    for ref in (*trail.checked, *trail.cleaned, trail.compared, trail.curated, trail.contracted):
+    for ref in trail.refs:
         yield lake.path(ref) / "gone"
 
 

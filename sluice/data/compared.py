@@ -33,7 +33,7 @@ from sluice.lake import Lake, step_key, write_json
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef
 
-COMPARE_VERSION = 1
+COMPARE_VERSION = 2
 
 pa: Any = pyarrow  # not typed
 

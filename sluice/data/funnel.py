@@ -35,6 +35,12 @@ class Trail:
     curated: DatasetRef
     contracted: DatasetRef
 
+    @property
+    def refs(self) -> tuple[DatasetRef, ...]:
+        """All sets that rows may have left."""
+        one_by_one = (*self.checked, *self.cleaned)
+        return (*one_by_one, self.compared, self.curated, self.contracted)
+
 
 def funnel(trail: Trail, lake: Lake) -> tuple[Stage, ...]:
     """The stages from the lines of the files down to the rows that were trained on."""

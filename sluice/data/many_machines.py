@@ -8,6 +8,7 @@ it, under the same path.
 from __future__ import annotations
 
 import importlib
+import logging
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -75,5 +76,6 @@ def _connected(address: str | None) -> Any:
             f"No Ray cluster answers at {address}: {error}. Start one (`ray start --head`), or "
             "set compute.engine to `local`."
         ) from error
+    logging.getLogger("ray.data").setLevel(logging.WARNING)  # it tells of each pass
     data.DataContext.get_current().enable_progress_bars = False
     return ray

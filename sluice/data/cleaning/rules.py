@@ -31,6 +31,7 @@ from sluice.data.cleaning.symbols import (
     hash_symbols,
     word_length,
 )
+from sluice.data.record import tag_values
 from sluice.data.tokens import token_counts
 
 _START = 24  # characters that tell most questions from most answers
@@ -57,10 +58,18 @@ def answer_empty(rows: Rows, _: CleanSettings) -> Broken:
 
 
 def answer_too_short(rows: Rows, settings: CleanSettings) -> Broken:
-    """Fewer characters than `min_answer_chars`. Characters, so a Chinese answer may say more."""
+    """Fewer characters than `min_answer_chars`. Characters, so a Chinese answer may say more.
+
+    An answer that is the row's label is as long as labels are.
+    """
     least = settings.cleaning.min_answer_chars
-    short = (rows.answer_characters < least) & ~rows.calls_tool
-    return {row: f"{rows.answer_characters[row]} of {least}" for row in _numbers(short)}
+    short = _numbers((rows.answer_characters < least) & ~rows.calls_tool)
+    labels = tag_values(rows.table, "label") if short else []
+    return {
+        row: f"{rows.answer_characters[row]} of {least}"
+        for row in short
+        if labels[row] is None or labels[row] != rows.answers[row]
+    }
 
 
 def too_many_characters(rows: Rows, settings: CleanSettings) -> Broken:

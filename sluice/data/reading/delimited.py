@@ -28,6 +28,8 @@ OTHER_DELIMITERS = (";", "\t", "|", ",")
 
 _CLOSING = re.compile(rb'(?:[^"]++|"")*+"')
 
+UNNAMED = "unnamed"
+
 
 class _Record:
     """A record while its lines come in: its bytes, until it grows too long."""
@@ -220,10 +222,13 @@ def _header(cells: list[str] | Fault, delimiter: str, place: Place) -> list[str]
             f"{place.shown}: {len(repeated)} names are more than once in its header: "
             f"{', '.join(repeated[:5])}. Give each column a name of its own."
         )
+    if names[0] == "" and all(names[1:]) and names[1:]:
+        names[0] = UNNAMED  # pandas writes the numbers of its rows there
     if not all(names):
         raise BatchError(
-            f"{place.shown}: column {names.index('') + 1} of {len(names)} has no name. The first "
-            "line of a table names each column."
+            f"{place.shown}: {names.count('')} of {len(names)} columns have no name, the first of "
+            f"them column {names.index('') + 1}. The first line of a table names each column: "
+            "delete what stands above the header, or name them."
         )
     _refuse_other_ends(names, delimiter, place)
     return names

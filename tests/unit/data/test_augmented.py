@@ -108,9 +108,7 @@ def test_no_variant_comes_near_a_row_that_is_judged_by_or_guarded(lake: Lake) ->
         for i in range(1, 41)
     ]
     curated = split(lake, [*rows, row("请问我的包裹几天到？", "大概两天就会送到。", line=50)])
-    guards = tuple(
-        row(f"package number{i} kind{i} town{i}?", "Days.") for i in range(1, 21)
-    )
+    guards = tuple(row(f"package number{i} kind{i} town{i}?", "Days.") for i in range(1, 21))
     free = augment(lake, curated, augmenting(ONE_SWAP))
     kept_away = augment(lake, curated, augmenting(ONE_SWAP), HeldOut((), guards, ()))
     assert lake.manifest(kept_away)["variants"] < lake.manifest(free)["variants"]

@@ -340,3 +340,11 @@ def test_what_the_first_bytes_of_texts_tell_is_true(batch: list[str], least: int
 @given(messy | st.text(alphabet="a你 \u3164\uffa0\u200b", max_size=4), st.integers(0, 3))
 def test_the_quick_look_for_visible_characters_tells_the_truth(text: str, least: int) -> None:
     assert has_fewer_visible(text, least) == (visible_characters(text) < least)
+
+
+def test_a_label_may_be_shorter_than_an_answer() -> None:
+    short = row("Is this good?", "yes")
+    label = replace(short, tags=(("label", "yes"),))
+    result = clean_records([short, label], SETTINGS)
+    assert [gone.record for gone in result.gone] == [short]
+    assert [kept.tags for kept in result.kept] == [label.tags]

@@ -78,7 +78,7 @@ def test_a_quote_left_open_at_the_end_is_a_reject_unless_it_swallows_many_rows()
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("a,b,a\n1,2,3\n", "1 names are more than once in its header: a"),
-        ("a,,c\n1,2,3\n", "column 2 of 3 has no name"),
+        ("a,,c\n1,2,3\n", "1 of 3 columns have no name, the first of them column 2"),
         ('a,"b\n', "header cannot be read: bad_quoting"),
         ("a;b\n1;2\n", "one column, 'a;b'. It seems to be cut by ';'"),
         ("a,b\r1,2\r", "carriage return alone"),
@@ -149,3 +149,8 @@ def test_any_bytes_give_rows_rejects_or_a_refusal_however_they_are_read(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bytes_of, "READ_BYTES", max(read_bytes, 4))
         assert outcome() == whole
+
+
+def test_the_row_numbers_that_pandas_writes_are_a_column_without_a_name() -> None:
+    found = read_csv(",question,answer\n0,Tents?,Yes.\n")
+    assert found.values == [{"unnamed": "0", "question": "Tents?", "answer": "Yes."}]
