@@ -188,12 +188,12 @@ def bucket() -> Iterator[str]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         store = fsspec.filesystem("s3", skip_instance_cache=True)
-        store.mkdir("shop")
-        store.pipe("shop/2026/jan.jsonl", LINES)
-        store.pipe("shop/2026/feb.jsonl.gz", gzip.compress(LINES))
-        store.pipe("shop/2026/.hidden.jsonl", LINES)
-        store.pipe("shop/cut.jsonl.zst", zstandard.compress(LINES)[:-2])
-        yield "s3://shop"
+        store.mkdir("store")
+        store.pipe("store/2026/jan.jsonl", LINES)
+        store.pipe("store/2026/feb.jsonl.gz", gzip.compress(LINES))
+        store.pipe("store/2026/.hidden.jsonl", LINES)
+        store.pipe("store/cut.jsonl.zst", zstandard.compress(LINES)[:-2])
+        yield "s3://store"
         fsspec.get_filesystem_class("s3").clear_instance_cache()
     server.stop()
 
@@ -211,7 +211,7 @@ def test_a_bucket_is_searched_and_read_like_a_folder(
 
 
 def test_what_a_bucket_does_not_have_or_has_in_part_is_an_error(bucket: str) -> None:
-    with pytest.raises(BatchError, match=r"s3://shop/gone\.jsonl does not exist"):
+    with pytest.raises(BatchError, match=r"s3://store/gone\.jsonl does not exist"):
         find_places(f"{bucket}/gone.jsonl", None, Path())
     with pytest.raises(BatchError, match="is cut off"):
         read_uri(f"{bucket}/cut.jsonl.zst")
