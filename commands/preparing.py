@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from commands.console import console
+from commands.console import console, console_of_errors
 from commands.progress_line import ProgressLine
 from data_contracts.preparation import Preparation
 from sluice.data.account import OUTCOMES, Account, write_account
@@ -19,7 +19,7 @@ from sluice.data.cleaned import added_up
 from sluice.data.funnel import Stage, funnel
 from sluice.data.ingest import Intake, ingest_new, ingest_places
 from sluice.data.intake.live import live_batches
-from sluice.data.reading import find_places
+from sluice.data.reading import Place, find_places
 from sluice.errors import BatchError, SluiceError
 from sluice.freshness import shelves_of
 from sluice.home import Home, cache_dir
@@ -119,12 +119,29 @@ def _tokenizer(recipe: Recipe, quiet: bool) -> Path | None:
         return None
 
 
+def _places(uri: str) -> list[Place]:
+    if "://" not in uri and not Path(uri).exists() and not set(uri) & set("*?["):
+        raise BatchError(f"There is no file or folder {uri}. Nothing was prepared.")
+    return find_places(uri, None, Path.cwd())
+
+
+def _tell_copies(places: Sequence[Place], intake: Intake) -> None:
+    """Name the files of which nothing was read, because another one holds the same bytes."""
+    read = {taken.name for taken in intake.taken}
+    copies = [place.name for place in places if place.name not in read]
+    if copies and not intake.refused:
+        console_of_errors.print(
+            f"[yellow]note[/] {', '.join(copies)}: the same bytes as another file, read once."
+        )
+
+
 def _take_in(preparation: Preparation, inputs: Sequence[str] | None) -> Intake:
     recipe, lake, engine = preparation.recipe, preparation.lake, preparation.engine
     engine.begin("read", 0)
     if inputs:
-        places = [place for uri in inputs for place in find_places(uri, None, Path.cwd())]
+        places = [place for uri in inputs for place in _places(uri)]
         intake = ingest_places(places, lake, recipe.data, engine)
+        _tell_copies(places, intake)
     else:
         intake = ingest_new(
             lake,
