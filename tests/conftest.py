@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psutil
 import pytest
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from tiny_shop import TinyShop
 
     from sluice.run_record import RunRecord
+
+# Time says nothing on a busy machine, and the first example of some tests compiles kernels.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
