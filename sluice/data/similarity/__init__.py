@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sluice.data.similarity.measure import (
-    NearIndex,
     Shingle,
     folded,
     jaccard,
@@ -11,4 +10,4 @@ from sluice.data.similarity.measure import (
     tokens_of,
 )
 
-__all__ = ["NearIndex", "Shingle", "folded", "jaccard", "shingles", "tokens_of"]
+__all__ = ["Shingle", "folded", "jaccard", "shingles", "tokens_of"]

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Sequence
 
 UNSPACED_SHARE = 0.3  # a Chinese sentence with product names in Latin letters stays above it
 
@@ -61,34 +59,3 @@ def jaccard(a: frozenset[Shingle], b: frozenset[Shingle]) -> float:
     """Shared shingles as a share of all, 0 to 1; 0 where both are empty (nothing was compared)."""
     shared = len(a & b)
     return shared / (len(a) + len(b) - shared) if shared else 0.0
-
-
-class NearIndex:
-    """Finds the most similar of many texts, exactly, through an inverted index of shingles.
-
-    A query costs the sum of the lengths of its shingles' posting lists: at worst the number of
-    indexed texts times the number of shingles, in practice the few texts that share one. That is
-    enough for about 10^5 short rows; more need MinHash.
-    """
-
-    def __init__(self, texts: Sequence[str], threshold: float) -> None:
-        """Index texts. `threshold` (above 0, at most 1) is the least similarity that counts."""
-        self._threshold = threshold
-        self._sizes: list[int] = []
-        self._postings: defaultdict[Shingle, list[int]] = defaultdict(list)
-        for index, text in enumerate(texts):
-            found = shingles(text)
-            self._sizes.append(len(found))
-            for shingle in found:
-                self._postings[shingle].append(index)
-
-    def nearest(self, text: str) -> tuple[int, float] | None:
-        """Index and similarity of the most similar text (the first of equals), if any is near."""
-        found = shingles(text)
-        shared = Counter(i for shingle in found for i in self._postings.get(shingle, ()))
-        best: tuple[float, int] | None = None
-        for index, count in shared.items():
-            similarity = count / (len(found) + self._sizes[index] - count)
-            if similarity >= self._threshold:
-                best = max(best or (0.0, 0), (similarity, -index))
-        return None if best is None else (-best[1], best[0])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice.data.similarity import NearIndex, folded, jaccard, shingles, tokens_of
+from sluice.data.similarity import folded, jaccard, shingles, tokens_of
 from sluice.data.similarity.fold import fold_texts
 from sluice.data.similarity.hashed import HashedRows, hashed_shingles, hashed_tokens, token_hash
 
@@ -54,17 +54,6 @@ def test_similarity_is_the_jaccard_of_bigrams(a: str, b: str, similarity: float)
 
 words = st.lists(st.sampled_from(["a", "b", "c", "你", "好", "帐", "?"]), max_size=6)
 texts = words.map(" ".join) | words.map("".join)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(texts, max_size=12), texts, st.sampled_from([0.2, 0.55, 1.0]))
-def test_the_index_finds_what_comparing_with_everything_finds(
-    indexed: list[str], query: str, threshold: float
-) -> None:
-    scores = [jaccard(shingles(text), shingles(query)) for text in indexed]
-    near = [(i, score) for i, score in enumerate(scores) if score >= threshold]
-    best = max(near, key=lambda pair: (pair[1], -pair[0])) if near else None
-    assert NearIndex(indexed, threshold).nearest(query) == best
 
 
 texts_of_any_script = st.text() | st.text(
