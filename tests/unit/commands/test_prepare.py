@@ -190,7 +190,8 @@ def test_what_cannot_be_used_is_said_in_one_paragraph(
 ) -> None:
     rest = ("--output", tmp_path / "out", "--json")
     missing = tmp_path / "no-such-file.jsonl"
-    failed(sluice("prepare", recipe, "--input", missing, *rest), 1, f"{missing} does not exist")
+    done = sluice("prepare", recipe, "--input", missing, *rest)
+    failed(done, 1, f"There is no file or folder {missing}")
     odd = write_lines(tmp_path / "odd.jsonl", *['{"who": "knows", "what": "this is"}'] * 9)
     done = sluice("prepare", recipe, "--input", odd, *rest)
     failed(done, 1, "no known form", "who, what", "mapping:")
@@ -200,6 +201,17 @@ def test_what_cannot_be_used_is_said_in_one_paragraph(
     few = write_lines(tmp_path / "few.jsonl", *distinct_lines(4))
     done = sluice("prepare", recipe, "--input", few, *rest)
     failed(done, 1, "training_examples", "contract.min_rows", "index.html")
+
+
+def test_a_file_with_the_bytes_of_another_is_named(
+    sluice: Sluice, tmp_path: Path, recipe: Path
+) -> None:
+    lines = distinct_lines(40)
+    files = [write_lines(tmp_path / name, *lines) for name in ("a.jsonl", "b.jsonl")]
+    inputs = [argument for file in files for argument in ("--input", file)]
+    done = sluice("prepare", recipe, *inputs, "--output", tmp_path / "out", "--json")
+    assert "b.jsonl: the same bytes as another file, read once" in done.stderr
+    assert json.loads(done.stdout)["rows"]["in"] == 40
 
 
 def test_a_wrong_recipe_is_wrong_use(sluice: Sluice, tmp_path: Path, recipe: Path) -> None:
