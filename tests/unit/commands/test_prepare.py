@@ -209,9 +209,9 @@ def test_a_file_with_the_bytes_of_another_is_named(
     lines = distinct_lines(40)
     files = [write_lines(tmp_path / name, *lines) for name in ("a.jsonl", "b.jsonl")]
     inputs = [argument for file in files for argument in ("--input", file)]
-    done = sluice("prepare", recipe, *inputs, "--output", tmp_path / "out", "--json")
-    assert "b.jsonl: the same bytes as another file, read once" in done.stderr
-    assert json.loads(done.stdout)["rows"]["in"] == 40
+    _, out, err = sluice("prepare", recipe, *inputs, "--output", tmp_path / "out", "--json")
+    assert "b.jsonl: the same bytes as another file, read once" in err
+    assert json.loads(out)["rows"]["in"] == 40
 
 
 def test_a_wrong_recipe_is_wrong_use(sluice: Sluice, tmp_path: Path, recipe: Path) -> None:
