@@ -217,7 +217,7 @@ class EventWriter:
 
 def run_child(work_on: Callable[[dict[str, Any], EventWriter], dict[str, Any]]) -> None:
     """The main function of a child: read the request, do it, leave one result, exit 0 or 1."""
-    _die_with_parent()
+    die_with_parent(os.environ.get("SLUICE_PARENT"))
     path = Path(sys.argv[1])
     result = path.parent / RESULT
     try:
@@ -246,10 +246,12 @@ def _said(error: OSError, work: Path) -> str:
     return f"{error.strerror or error}: {error.filename or 'a file'}. See {work / LOG}."
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies, so that kill -9 leaves no strays."""
+def die_with_parent(parent: str | None) -> None:
+    """Ask Linux to kill this process when its parent dies, so that kill -9 leaves no strays.
+
+    `parent` is the id of the process that started it, if that is known.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        parent = os.environ.get("SLUICE_PARENT")
         if parent and os.getppid() != int(parent):  # it died before we asked
             os.kill(os.getpid(), signal.SIGKILL)

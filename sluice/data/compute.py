@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
+from sluice.child_process import die_with_parent
 from sluice.recipe import ComputeSection
 
 pa: Any = pyarrow  # not typed
@@ -100,7 +101,12 @@ class ThisMachine:
         if self._pool is None:
             # Not fork: Arrow and Prefect have threads, whose locks a forked child would inherit.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
+            self._pool = ProcessPoolExecutor(
+                self._workers,
+                mp_context=context,
+                initializer=die_with_parent,
+                initargs=(str(os.getpid()),),
+            )
         return self._pool.map(partial(uninterrupted, function), items)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from functools import partial
+from pathlib import Path
 
+import psutil
 import pytest
 
 from sluice.data import compute
@@ -77,3 +81,32 @@ def test_the_processes_are_as_many_as_the_cores_that_may_be_used() -> None:
     cores = len(os.sched_getaffinity(0))
     assert vars(engine_of(ComputeSection()))["_workers"] == cores
     assert vars(engine_of(ComputeSection(workers=3)))["_workers"] == 3
+
+
+def begin_and_stay(note: Path) -> None:
+    """Note which process works on it, and go on working."""
+    note.write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def test_kill_9_leaves_no_worker_behind(tmp_path: Path) -> None:
+    script, notes = tmp_path / "killed.py", [tmp_path / "one", tmp_path / "two"]
+    script.write_text(
+        "from pathlib import Path\n"
+        "from sluice.data import compute\n"
+        "from tests.unit.data.test_compute import begin_and_stay\n"
+        'if __name__ == "__main__":\n'
+        "    compute.INLINE_SECONDS = -1\n"
+        f"    notes = [Path(name) for name in {[str(note) for note in notes]}]\n"
+        "    compute.ThisMachine(2).map(begin_and_stay, notes)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    parent = subprocess.Popen([sys.executable, str(script)], env=environment)
+    end = time.monotonic() + 60
+    while not all(note.exists() and note.read_text() for note in notes):
+        assert time.monotonic() < end, "the workers did not begin"
+        time.sleep(0.1)
+    workers = [psutil.Process(int(note.read_text())) for note in notes]
+    parent.kill()
+    parent.wait()
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
