@@ -31,11 +31,11 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 from data_contracts.check import check_parts
 from data_contracts.frame import Outside, row_frame
 from data_contracts.groups import grouped
-from data_contracts.parts import Part, parts_of, repeats_in
+from data_contracts.parts import repeats_in
 from data_contracts.raw_records import ROLES, raw_records_suite
 from data_contracts.rows import Rows
 from data_contracts.validation import Validator
-from sluice.data.parts import PART_ROWS, part_name, read_part, write_part
+from sluice.data.parts import PART_ROWS, Part, part_name, parts_of, read_part, write_part
 from sluice.data.record import Message, Record, content_id, records_of, table_of
 from sluice.recipe import ContractSection
 
@@ -57,7 +57,7 @@ def measured(rows: int, rounds: int) -> dict[str, float]:
     """Seconds of each side, and ratios to Great Expectations alone."""
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder), rows)
-        parts = parts_of(Path(folder), ["records"])
+        parts = parts_of([Path(folder) / "records"])
         suite = raw_records_suite(ContractSection())
         frame = frame_of(parts, list(grouped(suite).row_columns))
         sides: dict[str, Callable[[], Any]] = {

@@ -15,7 +15,7 @@ from commands.console import console, console_of_errors
 from commands.progress_line import ProgressLine
 from data_contracts.preparation import Preparation
 from sluice.data.account import OUTCOMES, Account, write_account
-from sluice.data.cleaned import added_up
+from sluice.data.counts import added_up
 from sluice.data.funnel import Stage, funnel
 from sluice.data.ingest import Intake, ingest_new, ingest_places
 from sluice.data.intake.live import live_batches

@@ -20,10 +20,10 @@ from data_contracts.findings import Finding, finding_of, without_released
 from data_contracts.floor import floor, refuse_empty
 from data_contracts.frame import Outside, row_frame
 from data_contracts.groups import Groups, grouped
-from data_contracts.parts import Part, chunks_of, repeats_in
+from data_contracts.parts import chunks_of, repeats_in
 from data_contracts.rows import Rows
 from data_contracts.validation import Result, Validator
-from sluice.data.parts import read_part
+from sluice.data.parts import Part, read_part
 from sluice.data.quarantine import released_from
 
 

@@ -1,48 +1,22 @@
-"""The parts of a batch in their order, gathered into chunks, and which rows repeat earlier ones."""
+"""Parts of a batch gathered into chunks, and which rows repeat earlier ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
-import pyarrow
-import pyarrow.parquet
 
-from sluice.data.parts import part_files, read_part
+from sluice.data.parts import Part, read_part
 
 pd: Any = pandas  # its stubs have no `util`
-pq: Any = pyarrow.parquet
 
 # One call of Great Expectations costs 0.1 s whatever it is given: with this many rows that is a
 # few percent, and a chunk of measures still takes only a few dozen megabytes.
 CHUNK_ROWS = 200_000
 _SHELF_BITS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One file of rows. `start` is the position of its first row in the batch."""
-
-    path: Path
-    side: str
-    start: int
-    rows: int
-
-
-def parts_of(folder: Path, sides: Sequence[str]) -> list[Part]:
-    """The parts of some sub-folders, one after the other."""
-    parts: list[Part] = []
-    start = 0
-    for side in sides:
-        for path in part_files(folder / side):
-            rows = pq.read_metadata(path).num_rows
-            parts.append(Part(path, side, start, rows))
-            start += rows
-    return parts
 
 
 def chunks_of(parts: Sequence[Part]) -> Iterator[list[Part]]:

@@ -11,13 +11,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from data_contracts.steps import raw_contract_step, training_contract_step
 from sluice.data.augmented import augment_step
-from sluice.data.cleaned import added_up, clean_step
+from sluice.data.cleaned import clean_step
 from sluice.data.cleaning.clean import CleanSettings
 from sluice.data.compared import compare_step
 from sluice.data.compute import engine_of
 from sluice.data.curated import split_step
 from sluice.data.drift import DriftReport
-from sluice.data.funnel import Trail
+from sluice.data.funnel import Trail, gone_reasons
 from sluice.data.held_out import HeldOut, read_held_out
 from sluice.data.progress import Tell, WatchedEngine, untold_progress
 from sluice.lake import Lake
@@ -121,18 +121,17 @@ class Preparation:
     @_timed("check training examples")
     def check_training(
         self,
-        earlier: Sequence[DatasetRef],
+        checked: Sequence[DatasetRef],
+        cleaned: Sequence[DatasetRef],
+        compared: DatasetRef,
         curated: DatasetRef,
         drift: DriftReport | None = None,
     ) -> DatasetRef:
-        """Hold what shall be trained on to its contracts.
-
-        `earlier` are the checked, cleaned and compared data sets that it came from.
-        """
-        manifests = [self.lake.manifest(ref) for ref in earlier]
-        checked = [m for m, ref in zip(manifests, earlier, strict=True) if _is_checked(ref)]
-        gone = added_up(manifest["gone"] for manifest in manifests)
-        facts = {"rows_in": sum(manifest["rows"] for manifest in checked), "gone": gone}
+        """Hold what shall be trained on to its contracts, given the data sets that led to it."""
+        facts = {
+            "rows_in": sum(self.lake.manifest(ref)["rows"] for ref in checked),
+            "gone": gone_reasons((*checked, *cleaned, compared), self.lake),
+        }
         return training_contract_step(
             curated,
             self.recipe,
@@ -149,9 +148,5 @@ class Preparation:
         cleaned = self.clean(checked)
         compared = self.compare(cleaned)
         curated = self.augment(self.split(compared))
-        contracted = self.check_training((*checked, *cleaned, compared), curated)
+        contracted = self.check_training(checked, cleaned, compared, curated)
         return Trail(tuple(snapshots), checked, cleaned, compared, curated, contracted)
-
-
-def _is_checked(ref: DatasetRef) -> bool:
-    return ref.uri.startswith("checked/")

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sluice.data.cleaning.clean import CleanSettings, clean_table
-from sluice.data.forms import converter, detect_form
-from sluice.data.intake.manner import Manner
-from sluice.data.reading import Place, RawRow, find_places, read_shard, shards
+from sluice.data.intake.manner import Manner, records_in
+from sluice.data.reading import Place, find_places
 from sluice.data.record import Record, table_of
 from sluice.errors import BatchError
 from sluice.recipe import DataSection, Recipe, SourceSection
 
 SAMPLE_ROWS = 5000
-_TOLD_BY = 200  # rows that tell the form of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,8 @@ def read_sample(recipe: Recipe, base_dir: Path, uri: str | None, landing: Path) 
     found: list[Record] = []
     names: list[str] = []
     for place, manner in _places(recipe, base_dir, uri, landing):
-        found += islice(_records(place, manner), SAMPLE_ROWS - len(found))
+        records = (row for row in records_in(place, manner) if isinstance(row, Record))
+        found += islice(records, SAMPLE_ROWS - len(found))
         names.append(place.name)
         if len(found) >= SAMPLE_ROWS:
             break
@@ -68,22 +67,3 @@ def _places(
     for section, where, name, folder in named:
         manner = Manner.of(section, data)
         yield from ((place, manner) for place in find_places(where, name, folder))
-
-
-def _records(place: Place, manner: Manner) -> Iterator[Record]:
-    rows = list(islice(_rows(place, manner), _TOLD_BY))
-    if not rows:
-        return
-    form = manner.form
-    if form == "auto":
-        form = detect_form([row.values for row in rows], place.name).form
-    convert = converter(form, manner.mapping, manner.tags)
-    for row in _rows(place, manner):
-        record = convert(row, place.name)
-        if isinstance(record, Record):
-            yield record
-
-
-def _rows(place: Place, manner: Manner) -> Iterator[RawRow]:
-    for shard in shards(place, manner.limits):
-        yield from (r for r in read_shard(shard, manner.limits) if isinstance(r, RawRow))

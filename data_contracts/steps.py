@@ -20,14 +20,13 @@ from data_contracts.docs_index import write_index
 from data_contracts.docs_page import write_docs
 from data_contracts.evaluation_rows import evaluation_rows_suite
 from data_contracts.frame import Outside
-from data_contracts.parts import Part, parts_of
 from data_contracts.raw_records import raw_records_suite
 from data_contracts.rows import Rows
 from data_contracts.storing import store
 from data_contracts.training_examples import training_examples_suite
 from data_contracts.verdict import Verdict, explain, verdict_on
 from sluice.data.drift import DriftReport
-from sluice.data.parts import iterate
+from sluice.data.parts import Part, iterate, parts_of
 from sluice.data.record import Record
 from sluice.data.similarity import folded
 from sluice.data.tokens import token_counts
@@ -60,7 +59,7 @@ def raw_contract_step(
         _bring_docs(lake.manifest(checked), docs)
         write_index(docs.parent)
         return checked
-    parts = parts_of(lake.path(snapshot), [RECORDS])
+    parts = parts_of([lake.path(snapshot) / RECORDS])
     read_at = lake.manifest(snapshot).get("ingested_at")
     found = check_parts(parts, [raw_records_suite(recipe.contract)], Outside(), read_at=read_at)
     verdicts = [verdict_on(one, parts, recipe.contract.max_quarantined_share) for one in found]
@@ -71,7 +70,7 @@ def raw_contract_step(
         kept, gone = store(folder, parts, verdicts, 0)
         write_json(folder / "contract.json", verdicts[0].summary)
         facts = _facts(verdicts, gone, docs)
-        return lake.commit(folder, "checked", key, _dataset(kept[RECORDS]), **facts)
+        return lake.commit(folder, "checked", key, partial(DatasetRef, rows=kept[RECORDS]), **facts)
 
 
 def training_contract_step(
@@ -102,8 +101,8 @@ def training_contract_step(
         for name, docs in _docs_of(docs_folder).items():
             _bring_docs({"data_docs": lake.manifest(contracted)["data_docs_of"][name]}, docs)
         return contracted
-    trained = parts_of(lake.path(curated), TRAINED_SIDES)
-    judged = parts_of(lake.path(curated), ["evaluation"])
+    trained = parts_of(lake.path(curated) / side for side in TRAINED_SIDES)
+    judged = parts_of([lake.path(curated) / "evaluation"])
     verdicts = _verdicts(lake.path(curated), trained, judged, recipe, tokenizer_json, facts, drift)
     for verdict in verdicts:
         write_docs(verdict, docs_folder / verdict.checked.contract)
@@ -118,7 +117,7 @@ def training_contract_step(
             folder,
             "contracted",
             key,
-            _dataset(rows["train"]),
+            partial(DatasetRef, rows=rows["train"]),
             **_facts(verdicts, gone + more, docs_folder / "training_examples"),
             **rows,
             data_docs_of={n: str(d.absolute()) for n, d in _docs_of(docs_folder).items()},
@@ -188,10 +187,6 @@ def _training_key(
 
 def _limits(recipe: Recipe) -> dict[str, Any]:
     return recipe.contract.model_dump(mode="json")
-
-
-def _dataset(rows: int) -> Callable[[str, str], DatasetRef]:
-    return lambda uri, digest: DatasetRef(uri, digest, rows)
 
 
 def _docs_of(docs_folder: Path) -> dict[str, Path]:

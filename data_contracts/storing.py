@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow
 
-from data_contracts.parts import Part
 from data_contracts.verdict import Verdict, codes_at
-from sluice.data.outcomes import GONE_SCHEMA, with_reasons
-from sluice.data.parts import part_name, read_part, write_part
-
-pa: Any = pyarrow  # not typed
+from sluice.data.comparison import apart, decisions
+from sluice.data.outcomes import GONE_SCHEMA
+from sluice.data.parts import Part, copy_part, part_name, read_part, write_part
 
 
 def store(
@@ -33,7 +29,7 @@ def store(
     for place, part in enumerate(parts):
         first, last = np.searchsorted(away, [part.start, part.start + part.rows])
         reasons = codes[first:last]
-        _store_part(folder, part, number + place, away[first:last] - part.start, reasons)
+        _store_part(folder, part, number + place, away[first:last], reasons)
         kept[part.side] += part.rows - len(reasons)
         gone.update(reason[0] for reason in reasons)
     return kept, gone
@@ -45,15 +41,12 @@ def _store_part(
     place = folder / part.side / part.path.name
     gone = folder / "gone" / part_name(number)
     if not len(away):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(part.path, place)
+        copy_part(part.path, place)
         write_part(gone, GONE_SCHEMA.empty_table())
         return
-    table = read_part(part.path)
-    stays = np.ones(part.rows, dtype=bool)
-    stays[away] = False
-    write_part(place, table.filter(pa.array(stays)))
-    details = [f"breaks {', '.join(all_codes)}" for all_codes in codes]
     reasons = [all_codes[0] for all_codes in codes]
-    fates = ["quarantined"] * len(reasons)
-    write_part(gone, with_reasons(table.take(pa.array(away)), fates, reasons, details))
+    details = [f"breaks {', '.join(all_codes)}" for all_codes in codes]
+    decided = decisions(away, "quarantined", reasons, details)
+    kept, left = apart(read_part(part.path), part, decided)
+    write_part(place, kept)
+    write_part(gone, left)

@@ -11,8 +11,7 @@ import numpy as np
 
 from data_contracts.check import Checked
 from data_contracts.findings import EXAMPLES, Finding
-from data_contracts.parts import Part
-from sluice.data.parts import read_part
+from sluice.data.parts import Part, read_part
 
 # Changes with the clock, so it stands in the report of a run and not in the lake.
 _OF_THE_MOMENT = "freshness_hours"

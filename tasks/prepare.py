@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from prefect import get_run_logger
 
+from sluice.data.counts import most_first
 from sluice.data.funnel import Trail, funnel, gone_reasons
-from sluice.data.quarantine import quarantined
+from sluice.data.quarantine import count_quarantined
 from sluice.refs import DatasetRef
 from tasks.artifacts import publish_funnel, publish_link
 from tasks.drift import Drift
@@ -25,7 +26,7 @@ def _batches(job: Job, refs: Batches) -> str:
 
 
 def _trained_on(job: Job, trail: Trail) -> str:
-    waiting = sum(1 for _ in quarantined(trail.refs, job.lake))
+    waiting = count_quarantined(trail.refs, job.lake)
     told = f"; {waiting} rows wait: `sluice quarantine list`" if waiting else ""
     return f"{trail.contracted.rows} rows to train on{told}"
 
@@ -33,8 +34,7 @@ def _trained_on(job: Job, trail: Trail) -> str:
 def _left(job: Job, refs: Sequence[DatasetRef]) -> str:
     """How many rows left in a step, and for what."""
     reasons = gone_reasons(refs, job.lake)
-    most_first = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
-    told = ", ".join(f"{reason} {rows}" for reason, rows in most_first)
+    told = ", ".join(f"{reason} {rows}" for reason, rows in most_first(reasons))
     return f"; {sum(reasons.values())} left ({told})" if reasons else ""
 
 
@@ -91,9 +91,7 @@ def check_training(
     drift: Drift,
 ) -> Trail:
     """The contract of training examples; returns the trail of data sets that led here."""
-    contracted = job.preparation.check_training(
-        (*checked, *cleaned, compared), curated, drift.report
-    )
+    contracted = job.preparation.check_training(checked, cleaned, compared, curated, drift.report)
     job.note_trail("contracted", [contracted])
     trail = Trail(tuple(snapshots), checked, cleaned, compared, curated, contracted)
     publish_funnel(job, funnel(trail, job.lake))

@@ -12,6 +12,7 @@ import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 
 from sluice.data.augmentation import METHOD_TAG
+from sluice.data.counts import rows_by_reason
 from sluice.data.funnel import Trail
 from sluice.data.outcomes import GONE_SCHEMA, HELD_OUT, REJECT_SCHEMA
 from sluice.data.parts import iterate, read_part
@@ -55,7 +56,7 @@ def _write(path: Path, schema: Any, tables: Iterable[Any]) -> dict[str, int]:
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for table in tables:
             writer.write_table(table.select(schema.names))
-            counts.update(table.column("reason").to_pylist())
+            counts.update(rows_by_reason(table))
     return dict(sorted(counts.items()))
 
 

@@ -26,12 +26,12 @@ from sluice.data.augmentation import (
     together,
 )
 from sluice.data.augmentation.augment import KEPT
-from sluice.data.cleaned import added_up, dataset
 from sluice.data.compute import Engine
 from sluice.data.contamination import EvaluationIndex
+from sluice.data.counts import added_up
 from sluice.data.curated import SPLITS
 from sluice.data.held_out import HeldOut
-from sluice.data.parts import part_files, part_name, read_part, read_records, same_part, write_part
+from sluice.data.parts import copy_part, part_files, part_name, read_part, read_records, write_part
 from sluice.data.record import records_of
 from sluice.data.split import TRAIN
 from sluice.lake import Lake, step_key
@@ -85,7 +85,9 @@ def augment_step(
         rows = curated.rows + facts["variants"]
         earlier = lake.manifest(curated)
         own = {name: earlier[name] for name in earlier.keys() - {"digest", "files", "step"}}
-        return lake.commit(folder, "curated", key, dataset(rows), **{**own, **facts, TRAIN: rows})
+        return lake.commit(
+            folder, "curated", key, partial(DatasetRef, rows=rows), **{**own, **facts, TRAIN: rows}
+        )
 
 
 def _make(settings: AugmentSettings, evaluation: EvaluationIndex, work: Path, path: Path) -> _Made:
@@ -112,7 +114,7 @@ def _join(
     fates = np.array(fates_of(columns, prompts, most(len(prompts), settings)), dtype=object)
     for side in (*SPLITS, "gone"):
         for path in part_files(curated / side):
-            same_part(path, folder / side / path.name)
+            copy_part(path, folder / side / path.name)
     start, variants = 0, 0
     for number, part in enumerate(made, len(made)):
         table = read_part(part.path)

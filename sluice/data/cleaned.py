@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
 from sluice.data.cleaning.clean import CleanSettings, clean_table
 from sluice.data.compute import Engine
+from sluice.data.counts import Counts, added_up
 from sluice.data.parts import part_files, read_part, write_part
 from sluice.lake import Lake, step_key
 from sluice.refs import DatasetRef
 
 CLEAN_VERSION = 3
-
-Counts = dict[str, Any]
 
 
 def clean_step(
@@ -34,26 +30,9 @@ def clean_step(
     with lake.aside() as folder:
         job = partial(_clean_part, folder, settings)
         counts = added_up(engine.map(job, part_files(lake.path(checked) / "records")))
-        return lake.commit(folder, "cleaned", key, dataset(counts["kept"]), **counts)
-
-
-def added_up(counts: Iterable[Counts]) -> Counts:
-    """The sum of counts of the parts: numbers add up, also those one level down by reason."""
-    total: Counts = {}
-    for part in counts:
-        for name, value in part.items():
-            if isinstance(value, dict):
-                sums = Counter[str](cast("dict[str, int]", value))
-                sums.update(total.get(name, {}))
-                total[name] = dict(sorted(sums.items()))
-            else:
-                total[name] = total.get(name, 0) + value
-    return total
-
-
-def dataset(rows: int) -> Callable[[str, str], DatasetRef]:
-    """A reference to a set of that many rows, once its place and digest are known."""
-    return lambda uri, digest: DatasetRef(uri, digest, rows)
+        return lake.commit(
+            folder, "cleaned", key, partial(DatasetRef, rows=counts["kept"]), **counts
+        )
 
 
 def _clean_part(folder: Path, settings: CleanSettings, part: Path) -> Counts:

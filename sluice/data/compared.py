@@ -14,16 +14,16 @@ from typing import Any
 
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.cleaned import Counts, added_up, dataset
-from sluice.data.comparison import Comparison, Part, apart, decided_for, parts_of
+from sluice.data.comparison import Comparison, apart, decided_for
 from sluice.data.compute import Engine
 from sluice.data.contamination import EvaluationIndex
+from sluice.data.counts import Counts, added_up, rows_by_reason
 from sluice.data.duplicates.apart import conflicts, exact_duplicates, near_duplicates
 from sluice.data.fingerprints import Fingerprints, fingerprint
 from sluice.data.funnel import gone_reasons, told_reasons
 from sluice.data.held_out import HeldOut
 from sluice.data.outcomes import with_reasons
-from sluice.data.parts import part_files, part_name, read_part, write_part
+from sluice.data.parts import Part, part_files, part_name, parts_of, read_part, write_part
 from sluice.data.poisoning import TRIGGER_PHRASE, Alarm, find_alarms, rows_with
 from sluice.data.poisoning.capped import capped
 from sluice.data.quarantine import released_from
@@ -75,7 +75,9 @@ def compare_step(
         facts["notes"] = [*comparison.notes, *(f"Alarm: {alarm.detail}." for alarm in alarms)]
         # In a file too: the same rows with other notes are another data set, or these were lost.
         write_json(folder / "notes.json", facts["notes"])
-        return lake.commit(folder, "compared", key, dataset(facts["kept"]), **facts)
+        return lake.commit(
+            folder, "compared", key, partial(DatasetRef, rows=facts["kept"]), **facts
+        )
 
 
 def _refuse_nothing(cleaned: Sequence[DatasetRef], lake: Lake) -> None:
@@ -110,10 +112,7 @@ def _write_part(folder: Path, decided: Sequence[Path], part: Part) -> Counts:
     kept, gone = apart(read_part(part.path), part, decided_for(part, decided))
     write_part(folder / "kept" / part_name(part.number), kept)
     write_part(folder / "gone" / part_name(part.number), gone)
-    reasons: dict[str, int] = {}
-    for reason in gone.column("reason").to_pylist():
-        reasons[reason] = reasons.get(reason, 0) + 1
-    return {"rows": part.rows, "kept": kept.num_rows, "gone": reasons}
+    return {"rows": part.rows, "kept": kept.num_rows, "gone": dict(rows_by_reason(gone))}
 
 
 def _sound(folder: Path, recipe: Recipe, engine: Engine) -> tuple[Sequence[Alarm], Counts]:

@@ -8,45 +8,21 @@ all jobs map.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
-import pyarrow.parquet  # pyright: ignore[reportMissingTypeStubs]
 
 from sluice.data.compute import Engine
 from sluice.data.grouping import read_table
 from sluice.data.outcomes import with_reasons
-from sluice.data.parts import part_files
+from sluice.data.parts import Part
 
 pa: Any = pyarrow  # not typed
-pq: Any = pyarrow.parquet
 DECISION_SCHEMA: Any = pa.schema(
     [("row", pa.int64()), ("fate", pa.string()), ("reason", pa.string()), ("detail", pa.string())]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One file of rows: `start` is the number of its first row among all."""
-
-    number: int
-    path: Path
-    start: int
-    rows: int
-
-
-def parts_of(folders: Sequence[Path]) -> list[Part]:
-    """The parts of several folders, numbered through."""
-    parts: list[Part] = []
-    start = 0
-    for path in (path for folder in folders for path in part_files(folder)):
-        rows = int(pq.read_metadata(path).num_rows)
-        parts.append(Part(len(parts), path, start, rows))
-        start += rows
-    return parts
 
 
 class Alive:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.cleaned import Counts, added_up, dataset
 from sluice.data.compute import Engine
 from sluice.data.contamination import EvaluationIndex, contaminated
+from sluice.data.counts import Counts, added_up, rows_by_reason
 from sluice.data.funnel import told_reasons
 from sluice.data.held_out import HeldOut
 from sluice.data.outcomes import GONE_SCHEMA, gone_table, with_reasons
@@ -79,7 +79,9 @@ def split_step(
     if curated is None:
         with lake.aside() as folder:
             facts = _split(folder, lake.path(compared) / "kept", held_out, section, engine)
-            curated = lake.commit(folder, "curated", key, dataset(facts["train"]), **facts)
+            curated = lake.commit(
+                folder, "curated", key, partial(DatasetRef, rows=facts["train"]), **facts
+            )
     _refuse_empty_sides(lake.manifest(compared), lake.manifest(curated), section)
     return curated
 
@@ -135,7 +137,7 @@ def _split_part(job: _Job, numbered: tuple[int, Path]) -> Counts:
     count = reserve.num_rows
     reserved = with_reasons(reserve, ["dropped"] * count, [RESERVED] * count, [""] * count)
     write_part(job.folder / "gone" / part_name(number), pa.concat_tables([reserved, copies]))
-    counts["gone"] = _by_reason(reserved, copies)
+    counts["gone"] = dict(rows_by_reason(reserved) + rows_by_reason(copies))
     return counts
 
 
@@ -151,14 +153,6 @@ def _without_copies(table: Any, sides: Any, chosen: EvaluationIndex) -> tuple[An
     sides[rows] = "copy"
     reasons, details = (found.column(name).to_pylist() for name in ("reason", "detail"))
     return sides, with_reasons(table.take(rows), ["dropped"] * len(rows), reasons, details)
-
-
-def _by_reason(*tables: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for table in tables:
-        for reason in table.column("reason").to_pylist():
-            counts[reason] = counts.get(reason, 0) + 1
-    return counts
 
 
 def _refuse_empty_sides(

@@ -9,14 +9,14 @@ from typing import Any
 
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.comparison import Part, alive_rows, decisions
+from sluice.data.comparison import alive_rows, decisions
 from sluice.data.contamination import EvaluationIndex, contaminated
 from sluice.data.duplicates.bands import bands_of, sides_of
 from sluice.data.duplicates.keys import keys_of
 from sluice.data.duplicates.rows import fold_rows
 from sluice.data.duplicates.store import write_store
 from sluice.data.grouping import read_table, write_table
-from sluice.data.parts import part_name, read_part
+from sluice.data.parts import Part, part_name, read_part
 from sluice.data.quarantine import released_from
 from sluice.data.record import tag_values
 from sluice.recipe import DuplicatesSection

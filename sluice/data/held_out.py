@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sluice.data.cleaning.clean import CleanSettings, clean_records
-from sluice.data.forms import converter, detect_form
+from sluice.data.intake.manner import Manner, records_in
 from sluice.data.outcomes import HELD_OUT, Gone, Reject
-from sluice.data.reading import Limits, RawRow, describe_rejects, find_places, read_shard, shards
+from sluice.data.reading import describe_rejects, find_places
 from sluice.data.record import Record
 from sluice.errors import BatchError
 from sluice.recipe import DataSection
-
-SAMPLE_ROWS = 200  # enough to tell the form of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +64,7 @@ def read_whole(path: Path, section: DataSection) -> tuple[list[Record], list[Rej
     Raises:
         BatchError: the file cannot be opened, or its form cannot be told.
     """
-    limits = Limits.of(section)
-    rows: list[RawRow] = []
-    rejects: list[Reject] = []
     place = find_places(str(path.absolute()), None, path.parent)[0]
-    for shard in shards(place, limits):
-        for found in read_shard(shard, limits):
-            (rows if isinstance(found, RawRow) else rejects).append(found)  # type: ignore[arg-type]
-    return _converted(rows, rejects, section, place.name)
-
-
-def _converted(
-    rows: Sequence[RawRow], rejects: list[Reject], section: DataSection, source: str
-) -> tuple[list[Record], list[Reject]]:
-    if not rows:
-        return [], rejects
-    form = "mapping" if section.mapping is not None else section.form
-    if form == "auto":
-        form = detect_form([row.values for row in rows[:SAMPLE_ROWS]], source).form
-    convert = converter(form, section.mapping, section.tags)
-    records: list[Record] = []
-    for row in rows:
-        made = convert(row, source)
-        if isinstance(made, Record):
-            records.append(made)
-        else:
-            rejects.append(made)
-    return records, rejects
+    found = list(records_in(place, Manner.of(section, section)))
+    records = [row for row in found if isinstance(row, Record)]
+    return records, [row for row in found if isinstance(row, Reject)]

@@ -6,9 +6,9 @@ processes wrote them, so the same rows give the same bytes.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,32 @@ PART_ROWS = 20_000  # about 20 MB of text: a step holds a few such parts in memo
 
 pa: Any = pyarrow  # not typed
 pq: Any = pyarrow.parquet
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of rows: `start` is the number of its first row among those of all parts."""
+
+    number: int
+    path: Path
+    start: int
+    rows: int
+
+    @property
+    def side(self) -> str:
+        """The name of its folder: `train`, `evaluation`, `records`."""
+        return self.path.parent.name
+
+
+def parts_of(folders: Iterable[Path]) -> list[Part]:
+    """The parts of several folders, one folder after the other, numbered through."""
+    parts: list[Part] = []
+    start = 0
+    for path in (path for folder in folders for path in part_files(folder)):
+        rows = int(pq.read_metadata(path).num_rows)
+        parts.append(Part(len(parts), path, start, rows))
+        start += rows
+    return parts
 
 
 def part_name(number: int) -> str:
@@ -39,13 +65,10 @@ def write_part(path: Path, table: Any) -> None:
     pq.write_table(table, path, compression="lz4")
 
 
-def same_part(path: Path, target: Path) -> None:
-    """Put a finished file in a second place. Nobody writes into finished files, so a link does."""
+def copy_part(path: Path, target: Path) -> None:
+    """Put a finished part in a second place too. A copy: damage to one does not reach the other."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(path, target)
+    shutil.copyfile(path, target)
 
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.comparison import Comparison, Part, decisions
+from sluice.data.comparison import Comparison, decisions
 from sluice.data.grouping import write_table
-from sluice.data.parts import part_name, read_part
+from sluice.data.parts import Part, part_name, read_part
 from sluice.data.quarantine import RELEASED_FROM, RELEASED_ID, SOURCE
 from sluice.data.record import tag_values
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from data_contracts.batch import batch_frame, drop_measures
 from data_contracts.check import check_parts
 from data_contracts.frame import Outside
-from data_contracts.parts import parts_of, repeats_in
+from data_contracts.parts import repeats_in
 from data_contracts.raw_records import raw_records_suite
-from sluice.data.parts import part_name, write_part
+from sluice.data.parts import part_name, parts_of, write_part
 from sluice.data.record import table_of
 from sluice.recipe import ContractSection
 
@@ -31,7 +31,7 @@ def test_a_row_repeats_if_an_earlier_one_has_its_id(letters: list[str], size: in
     with TemporaryDirectory() as folder:
         for i in range(0, len(records), size):
             write_part(Path(folder, "records", part_name(i)), table_of(records[i : i + size]))
-        found = repeats_in(parts_of(Path(folder), ["records"])).tolist()
+        found = repeats_in(parts_of([Path(folder) / "records"])).tolist()
     assert found == [letter in letters[:i] for i, letter in enumerate(letters)]
 
 
@@ -44,7 +44,7 @@ def test_shares_and_quantiles_are_those_of_all_rows(answers: list[str], size: in
     with TemporaryDirectory() as folder:
         for i in range(0, len(records), size):
             write_part(Path(folder, "records", part_name(i)), table_of(records[i : i + size]))
-        parts = parts_of(Path(folder), ["records"])
+        parts = parts_of([Path(folder) / "records"])
         (checked,) = check_parts(parts, [raw_records_suite(ContractSection())], Outside())
     found, count = checked.measures, len(answers)
     lengths = [len(text) + 1 for text in answers]

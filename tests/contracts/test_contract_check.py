@@ -17,11 +17,10 @@ from data_contracts import parts as parts_module
 from data_contracts.check import check_parts
 from data_contracts.docs_page import write_docs
 from data_contracts.frame import Outside
-from data_contracts.parts import parts_of
 from data_contracts.raw_records import raw_records_suite
 from data_contracts.validation import result_of
 from data_contracts.verdict import Verdict, explain, verdict_on
-from sluice.data.parts import part_name, write_part
+from sluice.data.parts import part_name, parts_of, write_part
 from sluice.data.record import Message, Record, table_of
 from sluice.errors import ContractError
 from sluice.recipe import ContractSection
@@ -51,7 +50,7 @@ class Check:
             old.unlink()
         for i in range(0, max(1, len(records)), part_rows):
             write_part(place / part_name(i), table_of(records[i : i + part_rows]))
-        parts = parts_of(self.folder, ["records"])
+        parts = parts_of([self.folder / "records"])
         (checked,) = check_parts(parts, [suite], Outside())
         verdict = verdict_on(checked, parts, share)
         write_docs(verdict, self.docs)

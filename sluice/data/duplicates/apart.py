@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow.compute  # pyright: ignore[reportMissingTypeStubs]
 
-from sluice.data.comparison import Comparison, Part, alive_rows
+from sluice.data.comparison import Comparison, alive_rows
 from sluice.data.duplicates.bands import bands_for
 from sluice.data.duplicates.conflicts import CONFLICTING_ANSWERS, Conflicts, decide_conflicts
 from sluice.data.duplicates.exact import decide_exact
@@ -19,6 +19,7 @@ from sluice.data.duplicates.near import near_copies
 from sluice.data.duplicates.pairs import pairs_in
 from sluice.data.fingerprints import Fingerprints, keys_left
 from sluice.data.grouping import Grouping, buckets_for, group_by_key, read_table
+from sluice.data.parts import Part
 
 pa: Any = pyarrow  # not typed
 pc: Any = pyarrow.compute

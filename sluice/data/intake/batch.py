@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def store_batch(
             return Stored(None, facts)
         if not _within(facts, max_reject_share):
             raise _refused(batch, tally, facts, lake, folder, max_reject_share)
-        ref = lake.commit(folder, "raw", key, _dataset(tally.rows), **facts)
+        ref = lake.commit(folder, "raw", key, partial(DatasetRef, rows=tally.rows), **facts)
         return Stored(ref, facts)
 
 
@@ -130,10 +131,6 @@ def _facts(batch: Batch, told: FormTold, tally: Tally) -> dict[str, Any]:
         "last_line": tally.last,
         "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _dataset(rows: int) -> Callable[[str, str], DatasetRef]:
-    return lambda uri, digest: DatasetRef(uri, digest, rows)
 
 
 def _within(facts: dict[str, Any], max_reject_share: float) -> bool:
@@ -167,7 +164,9 @@ def require_within(facts: dict[str, Any], max_reject_share: float, folder: Path)
 def _refused(
     batch: Batch, tally: Tally, facts: dict[str, Any], lake: Lake, folder: Path, limit: float
 ) -> BatchError:
-    ref = lake.commit(folder, "rejected", _refusal_key(batch), _dataset(tally.rows), **facts)
+    ref = lake.commit(
+        folder, "rejected", _refusal_key(batch), partial(DatasetRef, rows=tally.rows), **facts
+    )
     return BatchError(_refusal(facts, tally.examples, lake.path(ref), limit))
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 
-from sluice.data.forms import detect_form
+from sluice.data.forms import converter, detect_form
+from sluice.data.outcomes import Reject
 from sluice.data.quarantine import RELEASE_TAGS
 from sluice.data.reading import Limits, Place, RawRow, read_shard, shards
+from sluice.data.record import Record
 from sluice.lake import digest_of
 from sluice.recipe import DataSection, MappingSection, SourceSection
 from sluice.recipe.data import Form
@@ -70,6 +72,19 @@ def told_form(place: Place, manner: Manner) -> FormTold:
         return FormTold("text", "not told: no row could be read")
     found = detect_form(rows, place.name)
     return FormTold(found.form, found.told)
+
+
+def records_in(place: Place, manner: Manner) -> Iterator[Record | Reject]:
+    """All rows of a place, read in this process; for places that are small, or of which only the
+    first rows are wanted.
+
+    Raises:
+        BatchError: the place cannot be opened, or its form cannot be told.
+    """
+    convert = converter(told_form(place, manner).form, manner.mapping, manner.tags)
+    for shard in shards(place, manner.limits):
+        for row in read_shard(shard, manner.limits):
+            yield convert(row, place.name) if isinstance(row, RawRow) else row
 
 
 def _rows(place: Place, limits: Limits) -> Iterator[RawRow]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import pyarrow.parquet
 
 from data_contracts.preparation import Preparation
 from sluice.data.account import OUTCOMES, Account, write_account
-from sluice.data.cleaned import dataset
 from sluice.data.funnel import Stage, Trail, funnel
 from sluice.data.ingest import ingest_files
 from sluice.data.intake.live import live_batches
@@ -120,4 +120,6 @@ def _passed(lake: Lake, ref: DatasetRef, sides: Sequence[str]) -> DatasetRef:
         for side in sides:
             shutil.copytree(lake.path(ref) / side, folder / side)
         key = step_key("passed", 1, ref.digest)
-        return lake.commit(folder, "passed", key, dataset(ref.rows), gone={}, **facts)
+        return lake.commit(
+            folder, "passed", key, partial(DatasetRef, rows=ref.rows), gone={}, **facts
+        )

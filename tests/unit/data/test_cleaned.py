@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.data.cleaned import added_up, clean_step
+from sluice.data.cleaned import clean_step
 from sluice.data.cleaning.settings import CleanSettings
 from sluice.data.compute import ThisProcess
 from sluice.data.outcomes import Gone, gone_of
@@ -73,9 +73,3 @@ def test_a_changed_recipe_is_another_step_and_an_equal_one_is_not(
     assert len(list((lake.root / "steps").iterdir())) == steps
     stricter = CleanSettings(cleaning=CleaningSection(min_answer_chars=20))
     assert clean(checked, stricter, lake).rows == 1
-
-
-def test_counts_of_parts_add_up_also_by_reason() -> None:
-    counts = [{"rows": 2, "gone": {"b": 1}}, {"rows": 3, "gone": {"a": 1, "b": 2}}, {"rows": 0}]
-    assert added_up(counts) == {"rows": 5, "gone": {"a": 1, "b": 3}}
-    assert added_up([]) == {}

@@ -13,17 +13,15 @@ from hypothesis import strategies as st
 from sluice.data.comparison import (
     DECISION_SCHEMA,
     Comparison,
-    Part,
     alive_rows,
     apart,
     decided_for,
     decisions,
-    parts_of,
 )
 from sluice.data.compute import ThisProcess
 from sluice.data.grouping import write_table
 from sluice.data.outcomes import gone_of
-from sluice.data.parts import part_name, write_part
+from sluice.data.parts import Part, part_name, parts_of, write_part
 from sluice.data.record import records_of, table_of
 from tests.unit.data.rows import row
 

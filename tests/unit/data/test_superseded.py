@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sluice.data.comparison import Comparison, parts_of
+from sluice.data.comparison import Comparison
 from sluice.data.compute import ThisProcess
 from sluice.data.grouping import read_table
-from sluice.data.parts import part_name, write_part
+from sluice.data.parts import part_name, parts_of, write_part
 from sluice.data.record import Record, table_of
 from sluice.data.superseded import superseded
 from tests.unit.data.rows import row
