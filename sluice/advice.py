@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sluice.recipe import Recipe
+from sluice.recipe import USUAL_RATES, Recipe
 
-# Usual ranges of the peak learning rate by method, as the tutorials and PEFT's examples use them.
-USUAL_RATES = {"lora": (1e-4, 2e-4)}
-FAR = 2.0  # times above or below the range: then it is worth a word
+FAR = 4.0  # times above or below what is usual: then it is worth a word
 FEW_ROWS_FOR_LORA = 100
 MANY_EPOCHS = 10
 
@@ -27,11 +25,11 @@ def advise(recipe: Recipe, batches: list[Path]) -> list[str]:
 
 
 def _rate(recipe: Recipe) -> Iterator[str]:
-    rate, (low, high) = recipe.training.learning_rate, USUAL_RATES[recipe.training.method]
-    if rate > high * FAR or rate < low / FAR:
+    rate, usual = recipe.training.rate, USUAL_RATES[recipe.training.method]
+    if not usual / FAR <= rate <= usual * FAR:
         yield (
             f"training.learning_rate {rate:g} is far from what is usual for "
-            f"{recipe.training.method} ({low:g} to {high:g}). Small models and few rows bear more; "
+            f"{recipe.training.method} (about {usual:g}). Small models and few rows bear more; "
             "watch the validation loss."
         )
 

@@ -31,6 +31,7 @@ from sluice.errors import SluiceError, StepProcessError
 from sluice.lake import read_json, write_json
 
 Event = dict[str, Any]
+Command = Callable[[str, Path], list[str]]
 POLL_SECONDS = 0.25
 TERM_SECONDS = 10.0
 LOG_TAIL_LINES = 12
@@ -38,6 +39,11 @@ PR_SET_PDEATHSIG = 1
 
 REQUEST, EVENTS, RESULT, LOG = "request.json", "events.jsonl", "result.json", "log.txt"
 EARLIER = "earlier.jsonl"
+
+
+def ordinary(module: str, request: Path) -> list[str]:
+    """The command line of a module that is one process."""
+    return [sys.executable, "-m", module, str(request)]
 
 
 def run_module(
@@ -48,8 +54,11 @@ def run_module(
     on_event: Callable[[Event], None],
     timeout_seconds: float,
     error: type[StepProcessError] = StepProcessError,
+    command: Command = ordinary,
 ) -> dict[str, Any]:
     """Run `module` as a process with `request`; returns what it reported as its result.
+
+    `command` makes the command line from the module and the path of the request.
 
     Events are passed to `on_event` in order, in the calling thread. If the caller is interrupted,
     or the time is over, the whole process group ends before this returns.
@@ -61,7 +70,7 @@ def run_module(
     write_json(work / REQUEST, request)
     (work / RESULT).unlink(missing_ok=True)
     _set_aside(work)
-    with (work / LOG).open("ab") as log, _process(module, work, log) as process:
+    with (work / LOG).open("ab") as log, _process(command(module, work / REQUEST), log) as process:
         deadline = time.monotonic() + timeout_seconds
         for event in _follow(work / EVENTS, process):
             if event is not None:
@@ -75,9 +84,9 @@ def run_module(
 
 
 @contextlib.contextmanager
-def _process(module: str, work: Path, log: Any) -> Generator[subprocess.Popen[bytes]]:
+def _process(command: list[str], log: Any) -> Generator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", module, str(work / REQUEST)],
+        command,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,

@@ -6,6 +6,7 @@ SluiceError                 the root; its text is written for a person
 │   ├── BatchError          a batch is empty, or too much of it is unreadable
 │   └── ContractError       rows or batches break a data contract
 ├── BaseModelError          the base model is unknown, or cannot be fetched or converted
+├── TemplateError           a chat template is missing, or writes what cannot be served
 ├── StepProcessError        a step that runs in a process of its own died or failed
 │   └── TrainingError       training stopped without a usable model
 ├── EvaluationError         a score could not be computed
@@ -48,6 +49,10 @@ class ContractError(DataError):
 
 class BaseModelError(SluiceError):
     """The base model is unknown, or cannot be fetched or converted."""
+
+
+class TemplateError(SluiceError):
+    """A chat template is missing, or writes prompts that could not be served as trained."""
 
 
 class StepProcessError(SluiceError):

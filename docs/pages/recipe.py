@@ -15,10 +15,12 @@ from sluice.recipe import (
     BetterRule,
     ExpectationSection,
     GateSection,
+    LauncherSection,
     LimitRule,
     MappingSection,
     NotWorseRule,
     Recipe,
+    ReplaySection,
     SourceSection,
     WindowSection,
 )
@@ -35,6 +37,8 @@ NESTED: dict[type[BaseModel], tuple[str, str]] = {
     MappingSection: ("a mapping", "data.mapping"),
     WindowSection: ("a window", "data.window"),
     ExpectationSection: ("expectations", "contract.expectations"),
+    ReplaySection: ("replay", "training.replay"),
+    LauncherSection: ("a launcher", "training.launcher"),
     **dict.fromkeys(METHODS, ("methods", "augmentation.methods")),
     **dict.fromkeys(GATE_RULES, ("rules", "gate.rules")),
 }

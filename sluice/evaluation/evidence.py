@@ -200,7 +200,7 @@ def _facts(
         (
             "Training",
             f"{training['steps']} steps, {settings.epochs:g} epochs, batch {settings.batch_size}, "
-            f"rate {settings.learning_rate:g}, {training['precision']}",
+            f"rate {settings.rate:g}, {training['precision']}",
         ),
         *(("Mind", note) for note in notes),
         ("Sluice", __version__),

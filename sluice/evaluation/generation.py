@@ -10,7 +10,7 @@ import torch
 from transformers import GenerationConfig
 
 from sluice.evaluation.batches import by_length
-from sluice.evaluation.chat import stop_ids, token_ids
+from sluice.training.chat import stop_ids, token_ids
 
 Progress = Callable[[int], None]
 

@@ -10,7 +10,7 @@ import torch
 
 from sluice.errors import EvaluationError
 from sluice.evaluation.batches import by_length
-from sluice.evaluation.chat import ChatRow, token_ids
+from sluice.training.chat import ChatRow, token_ids
 
 Progress = Callable[[int], None]
 

@@ -19,12 +19,12 @@ from sluice.child_process import Event, run_child
 from sluice.data.parts import read_records
 from sluice.data.record import Record
 from sluice.errors import EvaluationError
-from sluice.evaluation.chat import chat_row
 from sluice.evaluation.generation import generate_answers
 from sluice.evaluation.labels import said
 from sluice.evaluation.likelihood import answer_likelihoods
 from sluice.evaluation.predictions import Prediction, Predictions
 from sluice.evaluation.request import EvaluationRequest, ModelToScore
+from sluice.training.chat import chat_row
 from sluice.training.loading import load_base, load_tokenizer, use_threads, with_adapter
 
 Emit = Callable[[Event], None]

@@ -24,16 +24,18 @@ from sluice.recipe.gate import (
     Metric,
     NotWorseRule,
 )
+from sluice.recipe.launcher import LauncherSection
 from sluice.recipe.model import ModelSection
 from sluice.recipe.poisoning import PoisoningSection
 from sluice.recipe.privacy import PrivacySection
 from sluice.recipe.section import Name, Section
 from sluice.recipe.serving import ApprovalSection, ScheduleSection, ServingSection
-from sluice.recipe.training import Method, TrainingSection
+from sluice.recipe.training import USUAL_RATES, Method, ReplaySection, TrainingSection
 from sluice.recipe.whole import Recipe
 
 __all__ = [
     "LOWER_IS_BETTER",
+    "USUAL_RATES",
     "ApprovalSection",
     "AugmentationSection",
     "BetterRule",
@@ -47,6 +49,7 @@ __all__ = [
     "ExpectationSection",
     "GateRule",
     "GateSection",
+    "LauncherSection",
     "LimitRule",
     "MappingSection",
     "Method",
@@ -57,6 +60,7 @@ __all__ = [
     "PoisoningSection",
     "PrivacySection",
     "Recipe",
+    "ReplaySection",
     "ScheduleSection",
     "Section",
     "ServingSection",

@@ -21,6 +21,17 @@ class ModelSection(Section):
     revision: str | None = Field(
         default=None, description="Commit of the hub repository; pin it for repeatable runs."
     )
+    trust_remote_code: bool = Field(
+        default=False,
+        description="Run the Python code that the model's folder carries. Needs a pinned "
+        "`revision`. Off: such a model is refused.",
+    )
+    chat_template: str | None = Field(
+        default=None,
+        min_length=1,
+        description="How turns are written: the name of a template that Sluice ships, or a Jinja "
+        "file. None: the one that the model's tokenizer carries.",
+    )
     system_prompt: str | None = Field(
         default=None,
         description="System message put before every question, in training, evaluation and "

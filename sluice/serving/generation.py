@@ -10,10 +10,10 @@ import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from sluice.evaluation.chat import stop_ids
 from sluice.serving.engine import Event, Finished, Options, Piece
 from sluice.serving.refusal import RefusedError
 from sluice.serving.text_stream import StopText, TokenText
+from sluice.training.chat import stop_ids
 
 Emit = Callable[[Event], None]
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sluice.data.record import Message
-from sluice.training.loading import as_chat, prompt_text
+from sluice.training.chat import as_chat, prompt_text
 
 
 def prompt_ids(tokenizer: Any, messages: Sequence[Message], system_prompt: str | None) -> list[int]:

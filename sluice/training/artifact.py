@@ -1,7 +1,8 @@
 """What a trained model's folder in the lake holds, and how it is read back.
 
 model.json                  what it is: base, digests, method, precision, system prompt
-adapter/                    PEFT adapter, safetensors only
+adapter/                    PEFT adapter, safetensors only; or
+weights/                    all the weights, where the method trains all of them
 tokenizer/                  tokenizer and chat template, exactly as training used them
 probe.safetensors           logits of the trained model on a few fixed prompts
 """
@@ -18,6 +19,7 @@ from sluice.training.base_model import BaseModel, resolve_base
 
 MODEL_FILE = "model.json"
 ADAPTER = "adapter"
+WEIGHTS = "weights"
 TOKENIZER = "tokenizer"
 PROBE = "probe.safetensors"
 
@@ -26,8 +28,11 @@ PROBE = "probe.safetensors"
 class TrainedModel:
     """The facts in `model.json`.
 
-    `precision` is the number type the model computes in; `recipe_digest` covers what training
-    reads of the recipe, so that equal inputs give equal bytes whatever else the recipe says.
+    `precision` is the number type the model computes in, `quantization` how the base's weights are
+    stored (nf4, int8, or None: as they are). `chat_digest` is of the chat template and the stop
+    tokens that it was trained with. `started_from` is the digest of the trained model whose weights
+    it went on from. `recipe_digest` covers what training reads of the recipe, so that equal inputs
+    give equal bytes whatever else the recipe says.
     """
 
     base: str
@@ -39,6 +44,10 @@ class TrainedModel:
     dataset_digest: str
     recipe_digest: str
     rows: int
+    quantization: str | None = None
+    remote_code: bool = False
+    chat_digest: str | None = None
+    started_from: str | None = None
 
     def write(self, folder: Path) -> None:
         """Write `model.json`."""

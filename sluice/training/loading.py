@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +10,7 @@ import peft
 import torch
 import transformers
 
-from sluice.data.record import Message
+from sluice.training.artifact import ADAPTER, WEIGHTS, TrainedModel
 
 # These are typed in part only.
 AutoModelForCausalLM: Any = transformers.AutoModelForCausalLM
@@ -76,40 +74,14 @@ def with_adapter(base: Any, adapter: Path, name: str) -> Any:
     return model.eval()
 
 
-def as_chat(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, Any]]:
-    """Messages in the form that chat templates take, with the recipe's system prompt in front."""
-    chat = [_turn(message) for message in messages]
-    has_system = bool(chat) and chat[0]["role"] == "system"
-    if system_prompt is not None and not has_system:
-        return [{"role": "system", "content": system_prompt}, *chat]
-    return chat
+def load_trained(folder: Path, base_folder: Path, facts: TrainedModel) -> Any:
+    """A trained model in evaluation mode, as it was trained and as it is served.
 
-
-def as_prompt(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, Any]]:
-    """The same for what comes before an answer: a row of plain text has an empty question.
-
-    Templates refuse a conversation in which nobody but the assistant speaks.
+    Args:
+        folder: the model's folder in the lake.
+        base_folder: its base on this machine; not read where the method trained all weights.
+        facts: its `model.json`.
     """
-    chat = as_chat(messages, system_prompt)
-    if any(turn["role"] in ("user", "tool") for turn in chat):
-        return chat
-    return [*chat, {"role": "user", "content": ""}]
-
-
-def _turn(message: Message) -> dict[str, Any]:
-    more: dict[str, Any] = json.loads(message.more) if message.more else {}
-    return {"role": message.role, "content": message.content, **more}
-
-
-def prompt_text(tokenizer: Any, chat: list[dict[str, Any]], tools: str | None = None) -> str:
-    """The prompt as text, ending where the assistant's answer begins; `tools` are JSON."""
-    return str(
-        tokenizer.apply_chat_template(
-            chat, tools=tool_list(tools), tokenize=False, add_generation_prompt=True
-        )
-    )
-
-
-def tool_list(tools: str | None) -> list[Any] | None:
-    """Tool definitions as chat templates take them."""
-    return json.loads(tools) if tools else None
+    if (folder / WEIGHTS).is_dir():
+        return load_base(folder / WEIGHTS, facts.precision)
+    return with_adapter(load_base(base_folder, facts.precision), folder / ADAPTER, "default")

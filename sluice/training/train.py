@@ -5,34 +5,45 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from sluice.child_process import EVENTS, Event, run_module
+from sluice.child_process import EVENTS, Event
 from sluice.data.parts import count_rows
-from sluice.errors import TrainingError
 from sluice.lake import Lake, digest_of, step_key
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef, ModelRef
 from sluice.training.artifact import TrainedModel
 from sluice.training.base_model import BaseModel, resolve_base
+from sluice.training.launch import launched
+from sluice.training.request import TrainingRequest
 
-CODE = 2  # raise it when the same inputs would train another model
-MODULE = "sluice.training.worker"
-
-
-def training_key(dataset: DatasetRef, recipe: Recipe, base: BaseModel) -> str:
-    """What decides the trained weights: rows, base, system prompt and training settings."""
-    return step_key("train", CODE, dataset.digest, base.digest, *_what_is_read(recipe))
+CODE = 3  # raise it when the same inputs would train another model
 
 
-def _what_is_read(recipe: Recipe) -> tuple[str | None, dict[str, object]]:
+def training_key(
+    dataset: DatasetRef, recipe: Recipe, base: BaseModel, start: ModelRef | None = None
+) -> str:
+    """What decides the trained weights: rows, base or start, chat format, training settings."""
+    begun = start.digest if start else None
+    return step_key("train", CODE, dataset.digest, base.digest, begun, *_what_is_read(recipe))
+
+
+def _what_is_read(recipe: Recipe) -> tuple[str | None, str | None, dict[str, object]]:
     settings = recipe.training.model_dump(mode="json", exclude={"timeout_minutes"})
-    return recipe.model.system_prompt, settings
+    return recipe.model.system_prompt, recipe.model.chat_template, settings
 
 
 def train_step(
-    dataset: DatasetRef, recipe: Recipe, lake: Lake, cache: Path, on_event: Callable[[Event], None]
+    dataset: DatasetRef,
+    recipe: Recipe,
+    lake: Lake,
+    cache: Path,
+    on_event: Callable[[Event], None],
+    start: ModelRef | None = None,
 ) -> ModelRef:
     """Train on a data set's `train` rows, in a process of its own, or find it already trained.
+
+    `start` is the trained model whose weights it goes on from; None begins at the base.
 
     A training that was killed continues from its newest checkpoint that verifies.
 
@@ -40,22 +51,16 @@ def train_step(
         TrainingError: the process died, the loss was not finite, or there is nothing to train on.
     """
     base = resolve_base(recipe.model.base, recipe.model.revision, cache)
-    key = training_key(dataset, recipe, base)
+    key = training_key(dataset, recipe, base, start)
     found = lake.find(key, ModelRef)
     if found:
         _clear_up(lake, found, lake.root / "work" / key)  # a kill may have come just before it
         return found
     work = lake.work(key)
     with lake.aside() as out:
-        facts = run_module(
-            MODULE,
-            _request(dataset, recipe, base, lake, work, out),
-            work,
-            on_event=on_event,
-            timeout_seconds=recipe.training.timeout_minutes * 60,
-            error=TrainingError,
-        )
-        _describe(dataset, recipe, base, lake, str(facts["precision"])).write(out)
+        request = _request(dataset, recipe, base, start, lake, work, out)
+        facts = launched(request, work, on_event)
+        _describe(dataset, recipe, base, start, lake, facts).write(out)
         ref = lake.commit(
             out,
             "models",
@@ -85,32 +90,50 @@ def history_file(lake: Lake, model: ModelRef) -> Path:
 
 
 def _request(
-    dataset: DatasetRef, recipe: Recipe, base: BaseModel, lake: Lake, work: Path, out: Path
-) -> dict[str, object]:
+    dataset: DatasetRef,
+    recipe: Recipe,
+    base: BaseModel,
+    start: ModelRef | None,
+    lake: Lake,
+    work: Path,
+    out: Path,
+) -> TrainingRequest:
     folder = lake.path(dataset)
-    return {
-        "base": recipe.model.base,
-        "base_folder": str(base.folder),
-        "system_prompt": recipe.model.system_prompt,
-        "train": str(folder / "train"),
-        "validation": str(folder / "validation"),
-        "training": recipe.training.model_dump(mode="json"),
-        "work": str(work),
-        "out": str(out),
-    }
+    return TrainingRequest(
+        base=recipe.model.base,
+        base_folder=str(base.folder),
+        system_prompt=recipe.model.system_prompt,
+        chat_template=recipe.model.chat_template,
+        remote_code=recipe.model.trust_remote_code,
+        train=str(folder / "train"),
+        validation=str(folder / "validation"),
+        settings=recipe.training,
+        start=str(lake.path(start)) if start else None,
+        work=str(work),
+        out=str(out),
+    )
 
 
 def _describe(
-    dataset: DatasetRef, recipe: Recipe, base: BaseModel, lake: Lake, precision: str
+    dataset: DatasetRef,
+    recipe: Recipe,
+    base: BaseModel,
+    start: ModelRef | None,
+    lake: Lake,
+    facts: dict[str, Any],
 ) -> TrainedModel:
     return TrainedModel(
         base=recipe.model.base,
         revision=recipe.model.revision,
         base_digest=base.digest,
         method=recipe.training.method,
-        precision=precision,
+        precision=str(facts["precision"]),
         system_prompt=recipe.model.system_prompt,
         dataset_digest=dataset.digest,
         recipe_digest=digest_of(_what_is_read(recipe)),
         rows=count_rows(lake.path(dataset) / "train"),
+        quantization=recipe.training.quantization if recipe.training.method == "qlora" else None,
+        remote_code=recipe.model.trust_remote_code,
+        chat_digest=facts.get("chat_digest"),
+        started_from=start.digest if start else None,
     )

@@ -57,7 +57,19 @@ def error_of(folder: Path, text: str | bytes) -> str:
         ("approval:\n  zzz: 4\n", "Known here: expires_hours."),
         ("training:\n  epochs: many\n", ":7: training.epochs: input should be a valid number"),
         ("training:\n  epochs: -1\n", ":7: training.epochs: input should be greater than 0"),
-        ("training:\n  method: full\n", "training.method: input should be 'lora' (it is 'full')"),
+        ("training:\n  method: lorra\n", "training.method: input should be 'full', 'lora',"),
+        (
+            "training:\n  virtual_tokens: 8\n",
+            "`virtual_tokens` is read by prefix and p_tuning and prompt only, and the ",
+        ),
+        (
+            "training:\n  replay: {older_share: 0.2}\n",
+            "`replay.older_share` needs `start_from: champion`",
+        ),
+        (
+            "training:\n  launcher: {processes: 2}\n",
+            "`processes: 2` needs `kind: accelerate` (one machine) or `kind: ray` (many)",
+        ),
         ("training:\n  epochs: .inf\n", ":7: training.epochs: input should be a finite number"),
         ("training:\n", "recipe.yaml:6: training: is empty: write its keys below it"),
         ("training: 3\n", "recipe.yaml:6: training: input should be a valid dictionary"),

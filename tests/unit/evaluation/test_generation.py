@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from sluice.evaluation.batches import by_length
-from sluice.evaluation.chat import stop_ids
 from sluice.evaluation.generation import generate_answers
+from sluice.training.chat import stop_ids
 
 PROMPTS = [
     f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"

@@ -6,8 +6,8 @@ import pytest
 
 from sluice.data.record import Message, Record
 from sluice.errors import EvaluationError
-from sluice.evaluation.chat import ChatRow, chat_row
 from sluice.evaluation.likelihood import answer_likelihoods
+from sluice.training.chat import ChatRow, chat_row
 from tests.unit.evaluation.made_up import TEXTS
 
 

@@ -60,8 +60,8 @@ def test_scores_base_and_adapter_in_a_process_of_its_own(
     tmp_path: Path, tiny_folders: dict[str, Path], rows: Path, tiny_model: Any, tiny_tokenizer: Any
 ) -> None:
     from sluice.data.parts import read_records
-    from sluice.evaluation.chat import chat_row
     from sluice.evaluation.likelihood import answer_likelihoods
+    from sluice.training.chat import chat_row
 
     request = make_request(tmp_path, tiny_folders, rows)
     events: list[Event] = []

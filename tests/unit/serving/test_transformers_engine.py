@@ -19,7 +19,8 @@ from sluice.serving.refusal import RefusedError
 from sluice.serving.settings import GatewaySettings
 from sluice.serving.text_stream import BROKEN
 from sluice.serving.transformers_engine import TransformersEngine
-from sluice.training.loading import as_chat, load_base, load_tokenizer, prompt_text, with_adapter
+from sluice.training.chat import as_chat, prompt_text
+from sluice.training.loading import load_base, load_tokenizer, with_adapter
 
 SYSTEM = "You sell tents."
 SHORT = Options(max_tokens=16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import signal
@@ -27,6 +26,7 @@ from sluice.refs import DatasetRef, ModelRef
 from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER, TrainedModel
 from sluice.training.loading import load_base, load_tokenizer, with_adapter
 from sluice.training.probe import require_same
+from sluice.training.rows import tokenised
 from sluice.training.train import history_file, train_step, training_key
 
 pytestmark = [
@@ -169,7 +169,7 @@ def test_a_finished_step_is_not_done_again(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("it trained again")
 
-    monkeypatch.setattr("sluice.training.train.run_module", never)
+    monkeypatch.setattr("sluice.training.train.launched", never)
     assert trained.place.train() == trained.model
     assert trained.place.train(timeout_minutes=1) == trained.model
     with pytest.raises(AssertionError, match="again"):
@@ -244,31 +244,19 @@ def test_a_loss_that_is_not_a_number_stops_with_advice(base: Path, tmp_path: Pat
     assert not (place.lake.root / "models").exists()
 
 
-def test_only_the_answer_is_learned(base: Path, tmp_path: Path) -> None:
-    from sluice.training.worker import _trainer
-
-    place = placed(tmp_path, base, count=8)
-    folder = place.lake.path(place.dataset)
-    request = {
-        "base_folder": str(base),
-        "system_prompt": SYSTEM,
-        "train": str(folder / "train"),
-        "validation": str(folder / "validation"),
-    }
+def test_only_the_answer_is_learned(base: Path) -> None:
     tokenizer = load_tokenizer(base)
-    trainer = _trainer(request, place.recipe().training, "fp32", tokenizer, tmp_path / "work")
-    batch = next(iter(trainer.get_train_dataloader()))
+    found, counts = tokenised(rows(8), tokenizer, SYSTEM, None)
     answers = {f"{row.answer}<|im_end|>" for row in rows(8)}
-    for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
-        learned = labels[labels != -100]
-        text = tokenizer.decode(learned)
-        assert text.rstrip("\n") in answers
-        assert tokenizer.convert_tokens_to_ids("<|im_end|>") in learned.tolist()
-        given = tokenizer.decode(ids[labels == -100])
-        assert SYSTEM in given
-        assert "How much is tent" in given
-        assert given.rstrip().endswith(("<|im_start|>assistant", "<|im_end|>"))
-        assert all(math.isfinite(x) for x in labels.tolist())
+    for row in found:
+        given = [i for i, label in zip(row["input_ids"], row["labels"], strict=True) if label < 0]
+        learned = [label for label in row["labels"] if label >= 0]
+        assert tokenizer.decode(learned) in answers
+        assert SYSTEM in tokenizer.decode(given)
+        assert tokenizer.decode(given).endswith("<|im_start|>assistant\n")
+    assert counts.rows == 8
+    assert counts.cut == counts.without_answer == 0
+    assert counts.answer_tokens == sum(label >= 0 for row in found for label in row["labels"])
 
 
 def test_a_request_is_left_for_whoever_looks_why(
@@ -282,5 +270,5 @@ def test_a_request_is_left_for_whoever_looks_why(
     with pytest.raises(KeyboardInterrupt):
         place.train(stop)
     (work,) = (p for p in (place.lake.root / "work").iterdir() if p.name.startswith("train-"))
-    assert read_json(work / "request.json")["training"]["rank"] == 4
+    assert read_json(work / "request.json")["settings"]["rank"] == 4
     assert trainers() == []

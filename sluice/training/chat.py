@@ -1,13 +1,18 @@
-"""A row as the model sees it: prompt text, answer text with its end-of-turn token, stop tokens."""
+"""A conversation as the model sees it: one way for training, scoring and serving.
+
+Prompt and answer are cut into tokens apart, since that is how an answer begins in service: the
+prompt is fixed before its first token.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sluice.data.record import Record
-from sluice.errors import EvaluationError
-from sluice.training.loading import as_chat, as_prompt, prompt_text, tool_list
+from sluice.data.record import Message, Record
+from sluice.errors import TemplateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ def chat_row(tokenizer: Any, record: Record, system_prompt: str | None) -> ChatR
     """Cut a conversation in two at the point where the answer begins.
 
     Raises:
-        EvaluationError: the template writes a prompt differently once the answer follows.
+        TemplateError: the template writes a prompt differently once the answer follows.
     """
     chat = as_prompt(record.prompt, system_prompt)
     prompt = prompt_text(tokenizer, chat, record.tools)
@@ -30,10 +35,10 @@ def chat_row(tokenizer: Any, record: Record, system_prompt: str | None) -> ChatR
     tools = tool_list(record.tools)
     whole = str(tokenizer.apply_chat_template(answered, tools=tools, tokenize=False))
     if not whole.startswith(prompt):
-        raise EvaluationError(
+        raise TemplateError(
             f"Row {record.id}: the chat template writes the prompt differently once an answer "
-            "follows, so answers cannot be scored as they were trained. Use a template whose "
-            "generation prompt is a prefix of the whole conversation."
+            "follows, so what is trained would not be what is served. Use a template whose "
+            "generation prompt is a prefix of the whole conversation (`model.chat_template`)."
         )
     return ChatRow(prompt, _through_end_of_turn(tokenizer, whole[len(prompt) :]))
 
@@ -66,3 +71,42 @@ def _end_of_turn_id(tokenizer: Any) -> int | None:
     text = str(tokenizer.apply_chat_template(turn, tokenize=False)).rstrip()
     last = token_ids(tokenizer, text)[-1]
     return last if last in set(tokenizer.all_special_ids) else None
+
+
+def as_chat(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, Any]]:
+    """Messages in the form that chat templates take, with the recipe's system prompt in front."""
+    chat = [_turn(message) for message in messages]
+    has_system = bool(chat) and chat[0]["role"] == "system"
+    if system_prompt is not None and not has_system:
+        return [{"role": "system", "content": system_prompt}, *chat]
+    return chat
+
+
+def as_prompt(messages: Sequence[Message], system_prompt: str | None) -> list[dict[str, Any]]:
+    """The same for what comes before an answer: a row of plain text has an empty question.
+
+    Templates refuse a conversation in which nobody but the assistant speaks.
+    """
+    chat = as_chat(messages, system_prompt)
+    if any(turn["role"] in ("user", "tool") for turn in chat):
+        return chat
+    return [*chat, {"role": "user", "content": ""}]
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    more: dict[str, Any] = json.loads(message.more) if message.more else {}
+    return {"role": message.role, "content": message.content, **more}
+
+
+def prompt_text(tokenizer: Any, chat: list[dict[str, Any]], tools: str | None = None) -> str:
+    """The prompt as text, ending where the assistant's answer begins; `tools` are JSON."""
+    return str(
+        tokenizer.apply_chat_template(
+            chat, tools=tool_list(tools), tokenize=False, add_generation_prompt=True
+        )
+    )
+
+
+def tool_list(tools: str | None) -> list[Any] | None:
+    """Tool definitions as chat templates take them."""
+    return json.loads(tools) if tools else None

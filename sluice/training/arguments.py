@@ -1,0 +1,50 @@
+"""A recipe's settings as TRL's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trl.trainer.sft_config import SFTConfig
+
+from sluice.recipe import TrainingSection
+from sluice.training.choices import Choices
+
+
+def arguments_of(
+    settings: TrainingSection, choices: Choices, work: Path, *, has_validation: bool
+) -> SFTConfig:
+    """TRL's arguments; what is not decided by recipe or hardware is said here, with its reason."""
+    every = settings.evaluate_every_steps
+    strategy = ("steps" if every else "epoch") if has_validation else "no"
+    return SFTConfig(
+        output_dir=str(work),
+        use_cpu=choices.device == "cpu",
+        # The weights themselves are bf16 where that pays; autocast on top only adds conversions.
+        bf16=False,
+        gradient_checkpointing=choices.gradient_checkpointing,
+        max_length=None,  # rows are cut, and counted, before they come here
+        dataset_kwargs={"skip_prepare_dataset": True},
+        completion_only_loss=True,  # the question is given at serving time: learn the answer
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation,
+        learning_rate=settings.rate,
+        lr_scheduler_type=settings.scheduler,
+        warmup_steps=settings.warmup_ratio,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim=choices.optimizer,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        eval_strategy=strategy,
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=settings.checkpoint_every_steps,
+        save_total_limit=None,  # ours are let go by `checkpoints`, which knows the verified ones
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # a NaN must be seen, not averaged away
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )

@@ -1,0 +1,1 @@
+"""What each method trains, and how it is put on a model, saved, loaded again and merged."""
