@@ -8,7 +8,8 @@ from pathlib import Path
 from sluice.recipe import USUAL_RATES, Recipe
 
 FAR = 4.0  # times above or below what is usual: then it is worth a word
-FEW_ROWS_FOR_LORA = 100
+FEW_ROWS = 100
+SCALED_BY_ALPHA = ("lora", "qlora", "dora", "pissa", "hybrid", "adalora")
 MANY_EPOCHS = 10
 
 
@@ -36,7 +37,7 @@ def _rate(recipe: Recipe) -> Iterator[str]:
 
 def _alpha(recipe: Recipe) -> Iterator[str]:
     rank, alpha = recipe.training.rank, recipe.training.alpha
-    if not rank <= alpha <= 4 * rank:
+    if recipe.training.method in SCALED_BY_ALPHA and not rank <= alpha <= 4 * rank:
         yield (
             f"training.alpha {alpha} is far from 2 x rank ({2 * rank}): the adapter's effect is "
             f"scaled by alpha / rank = {alpha / rank:g}."
@@ -45,10 +46,10 @@ def _alpha(recipe: Recipe) -> Iterator[str]:
 
 def _rows(recipe: Recipe, batches: list[Path]) -> Iterator[str]:
     rows = sum(_lines(path) for path in batches)
-    if batches and rows < FEW_ROWS_FOR_LORA:
+    if batches and rows < FEW_ROWS:
         yield (
-            f"There are {rows} lines in {len(batches)} files; with fewer than "
-            f"{FEW_ROWS_FOR_LORA} rows LoRA learns style rather than facts."
+            f"There are {rows} lines in {len(batches)} files; from fewer than {FEW_ROWS} rows a "
+            "model learns style rather than facts."
         )
     if recipe.training.epochs > MANY_EPOCHS:
         yield f"training.epochs {recipe.training.epochs:g}: small data is learned by heart by then."

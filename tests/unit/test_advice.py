@@ -55,7 +55,7 @@ def test_few_rows_are_counted_over_all_files(tmp_path: Path) -> None:
     for file in files:
         file.write_text("{}\n\n" * 40)
     (sentence,) = advise(recipe(), files)
-    assert sentence.startswith("There are 80 lines in 2 files; with fewer than 100 rows")
+    assert sentence.startswith("There are 80 lines in 2 files; from fewer than 100 rows")
     files[0].write_text("{}\n" * 60)
     assert advise(recipe(), files) == []
 
