@@ -1,4 +1,4 @@
-"""The peers that Sluice's data cleaning is measured against, each in an environment of its own.
+"""The peers that Sluice is measured against, each in an environment of its own.
 
 Environments live in `SLUICE_BENCH_CACHE` (default `~/.cache/sluice-bench`), are made once, and
 may be deleted at any time. Versions are pinned, so that two measurements compare the same things.
@@ -27,13 +27,18 @@ PIN = (
 
 @dataclass(frozen=True)
 class Peer:
-    """What to install, and which script to run in it."""
+    """What to install, and which script to run in it.
+
+    `without_dependencies` is installed last, and nothing that it asks for comes with it.
+    """
 
     requirements: tuple[str, ...]
     script: str
     arguments: tuple[str, ...] = ()
+    without_dependencies: tuple[str, ...] = ()
 
 
+# Peers that clean data; benchmarks/cleaning.py measures all of them.
 PEERS: dict[str, Peer] = {
     "py-data-juicer": Peer(
         # It imports aiohttp, ftfy, ray and scipy without asking for them.
@@ -44,6 +49,21 @@ PEERS: dict[str, Peer] = {
         # Its tokenizer for English is spaCy's blank one, which no extra of its own installs alone.
         ("datatrove[io,processing]==0.10.1", "spacy==3.8.18"),
         "run_datatrove.py",
+    ),
+}
+
+# Peers that train; TRL is one of our own dependencies and needs no environment.
+TRAINERS: dict[str, Peer] = {
+    "llamafactory": Peer(
+        # What its training needs; it would also ask for sound, images and its web page.
+        (
+            *("torch==2.13.0", "transformers==4.57.6", "trl==0.24.0", "peft==0.18.1"),
+            *("datasets==4.0.0", "accelerate==1.11.0", "av==16.0.0", "einops==0.8.2"),
+            *("omegaconf==2.4.0", "pandas==3.1.1", "protobuf==7.36.2", "scipy==1.17.1"),
+            *("sentencepiece==0.2.3", "tiktoken==0.14.0", "tyro==0.8.14"),
+        ),
+        "train_llamafactory.py",
+        without_dependencies=("llamafactory==0.9.5",),
     ),
 }
 
@@ -74,16 +94,23 @@ def cache() -> Path:
 
 def environment(name: str) -> Path:
     """The Python of a peer's environment, which is made if it is not there."""
-    requirements = PEERS[name].requirements
-    digest = hashlib.sha256(json.dumps([sys.version, requirements]).encode()).hexdigest()[:8]
+    peer = (PEERS | TRAINERS)[name]
+    alone = peer.without_dependencies
+    wanted = [sys.version, peer.requirements, *([alone] if alone else [])]
+    digest = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:8]
     folder = cache() / f"{name}-{digest}"
     python = folder / "bin/python"
     if not (folder / COMPLETE).exists():
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", *requirements]
-        subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
-        (folder / COMPLETE).write_text(json.dumps(requirements))  # last: its existence says whole
+        # Without a path of ours: pip would count what lies there as installed.
+        plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        install = [str(python), "-m", "pip", "install", "--quiet"]
+        for arguments in (peer.requirements, ("--no-deps", *alone) if alone else ()):
+            if arguments:
+                command = [*install, *arguments]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=plain)
+        (folder / COMPLETE).write_text(json.dumps(wanted[1:]))  # last: its existence says whole
     return python
 
 

@@ -24,7 +24,9 @@ from sluice.data.parts import write_records
 from sluice.home import cache_dir
 from sluice.recipe import Recipe
 from sluice.recipe_file import load_recipe
-from sluice.training.base_model import resolve_base
+from sluice.training.base_model import base_of
+from sluice.training.launch import MODULES
+from sluice.training.request import TrainingRequest
 
 ROOT = Path(__file__).parent.parent
 ROWS, WARM_STEPS = 64, 2
@@ -40,25 +42,28 @@ SIDES: dict[str, dict[str, str]] = {
 
 def tokens_per_second(side: dict[str, str], recipe: Recipe, rows: Path) -> float:
     """One training under an environment. An empty value takes the variable away."""
-    base = resolve_base(recipe.model.base, recipe.model.revision, cache_dir())
+    base = base_of(recipe.model, cache_dir())
     with tempfile.TemporaryDirectory() as name, patch.dict(os.environ, side):
         for variable in [v for v, value in side.items() if not value]:
             del os.environ[variable]
         work = Path(name)
-        request = {
-            "base": recipe.model.base,
-            "base_folder": str(base.folder),
-            "system_prompt": recipe.model.system_prompt,
-            "train": str(rows),
-            "validation": str(rows.with_name("none")),
-            "training": recipe.training.model_dump(mode="json"),
-            "work": str(work),
-            "out": str(work / "out"),
-        }
+        request = TrainingRequest(
+            base=recipe.model.base,
+            base_folder=str(base.folder),
+            system_prompt=recipe.model.system_prompt,
+            chat_template=recipe.model.chat_template,
+            remote_code=base.remote_code,
+            train=str(rows),
+            validation=str(rows.with_name("none")),
+            settings=recipe.training,
+            start=None,
+            work=str(work),
+            out=str(work / "out"),
+        )
         with patch.dict("sluice.child_process.COMPUTE", clear=True):
             run_module(
-                "sluice.training.worker",
-                request,
+                MODULES["local"],
+                request.to_json(),
                 work,
                 on_event=lambda event: None,
                 timeout_seconds=900,

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from commands.console import console
+from sluice.durations import told_seconds
 from sluice.home import Home
 from sluice.run_record import RunRecord, read_records
 
@@ -25,6 +26,7 @@ class Follower:
         self._home, self._progress = home, progress
         self._known = {record.run_id for record in read_records(home.runs)}
         self._shown: set[str] = set()
+        self._told: set[str] = set()
         self._offset = 0
         self._bar = progress.add_task("starting", total=None)
 
@@ -39,25 +41,34 @@ class Follower:
                 self._shown.add(step.name)
                 self._progress.print(step_line(step.name, step.seconds, step.detail))
                 self._progress.reset(self._bar, total=None, description="working")
-        event = self._newest_event(record)
-        if event:
-            self._show(event)
+        events = self._new_events(record)
+        for event in events:
+            self._tell_notice(event)
+        if events:
+            self._show(events[-1])
         return record
 
-    def _newest_event(self, record: RunRecord) -> dict[str, Any] | None:
+    def _new_events(self, record: RunRecord) -> list[dict[str, Any]]:
         path = self._home.runs / record.run_id / "progress.jsonl"
         if not path.exists():
-            return None
+            return []
         with path.open("rb") as file:
             file.seek(self._offset)
             lines = [line for line in file if line.endswith(b"\n")]
         self._offset += sum(len(line) for line in lines)
-        return json.loads(lines[-1]) if lines else None
+        return [json.loads(line) for line in lines]
+
+    def _tell_notice(self, event: dict[str, Any]) -> None:
+        # A resumed training tells again what was told before it was stopped.
+        if event.get("kind") == "notice" and event["text"] not in self._told:
+            self._told.add(event["text"])
+            self._progress.print(f"[yellow]![/] {escape(event['text'])}")
 
     def _show(self, event: dict[str, Any]) -> None:
         if event.get("kind") == "step":
-            seconds_left = event["seconds"] / event["step"] * (event["total_steps"] - event["step"])
-            text = f"training  loss {event['loss']:.3f}  about {seconds_left:.0f} s left"
+            left = told_seconds(event["seconds_left"])
+            speed = f"{event['tokens_per_second']:.0f} tokens/s"
+            text = f"training  loss {event['loss']:.3f}  {speed}  about {left} left"
             done, total = event["step"], event["total_steps"]
         elif "phase" in event:
             text = f"{event['model']}: {event['phase']}"

@@ -26,7 +26,7 @@ from sluice.home import Home, cache_dir
 from sluice.lake import Lake, read_json
 from sluice.recipe import Recipe
 from sluice.recipe_file import load_recipe
-from sluice.training.base_model import resolve_base
+from sluice.training.base_model import base_of
 
 WORK = ".work"
 DOCS = "data_docs"
@@ -107,9 +107,8 @@ def prepare_here(
 
 
 def _tokenizer(recipe: Recipe, quiet: bool) -> Path | None:
-    model = recipe.model
     try:
-        return resolve_base(model.base, model.revision, cache_dir()).folder / "tokenizer.json"
+        return base_of(recipe.model, cache_dir()).tokenizer_file
     except SluiceError as error:
         if not quiet:
             console.print(

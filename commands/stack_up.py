@@ -23,7 +23,7 @@ from sluice.stack.local import (
     wait_for,
 )
 from sluice.stack.service import Service, stop
-from sluice.training.base_model import resolve_base
+from sluice.training.base_model import base_of
 
 
 def bring_up(home: Home, recipe: Recipe, recipe_path: Path) -> Stack:
@@ -37,7 +37,7 @@ def bring_up(home: Home, recipe: Recipe, recipe_path: Path) -> Stack:
         running = set(read_stack(home).services)
         try:
             with console.status("fetching the base model"):
-                resolve_base(recipe.model.base, recipe.model.revision, cache_dir())
+                base_of(recipe.model, cache_dir())
             with console.status("starting servers"):
                 _start_servers(home, recipe)
             _start_workers(home, recipe, recipe_path)

@@ -120,6 +120,7 @@ def training_contract_step(
             partial(DatasetRef, rows=rows["train"]),
             **_facts(verdicts, gone + more, docs_folder / "training_examples"),
             **rows,
+            drift=drift.to_json() if drift else None,
             data_docs_of={n: str(d.absolute()) for n, d in _docs_of(docs_folder).items()},
         )
 

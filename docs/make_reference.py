@@ -14,6 +14,7 @@ from pathlib import Path
 os.environ["COLUMNS"] = "96"  # whoever formats help by the terminal's width shall find this one
 
 from pages.commands import commands_page
+from pages.methods import methods_page
 from pages.reasons import reasons_page
 from pages.recipe import recipe_page
 
@@ -30,6 +31,7 @@ def main() -> int:
     turn_telemetry_off()
     pages = {
         "recipe.md": recipe_page(),
+        "methods.md": methods_page(),
         "commands.md": commands_page(),
         "reasons.md": reasons_page(),
     }

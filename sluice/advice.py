@@ -11,6 +11,7 @@ FAR = 4.0  # times above or below what is usual: then it is worth a word
 FEW_ROWS = 100
 SCALED_BY_ALPHA = ("lora", "qlora", "dora", "pissa", "hybrid", "adalora")
 MANY_EPOCHS = 10
+LITTLE_NEW = 0.2  # share of the training rows
 
 
 def advise(recipe: Recipe, batches: list[Path]) -> list[str]:
@@ -19,6 +20,7 @@ def advise(recipe: Recipe, batches: list[Path]) -> list[str]:
         *_rate(recipe),
         *_alpha(recipe),
         *_rows(recipe, batches),
+        *_replay(recipe),
         *_lengths(recipe),
         *_gate(recipe),
         *_host(recipe),
@@ -53,6 +55,17 @@ def _rows(recipe: Recipe, batches: list[Path]) -> Iterator[str]:
         )
     if recipe.training.epochs > MANY_EPOCHS:
         yield f"training.epochs {recipe.training.epochs:g}: small data is learned by heart by then."
+
+
+def _replay(recipe: Recipe) -> Iterator[str]:
+    replay = recipe.training.replay
+    general = replay.general_share if replay.general_source else 0.0
+    new = 1.0 - (replay.older_share or 0.0) - general
+    if new < LITTLE_NEW:
+        yield (
+            f"training.replay leaves {max(new, 0.0):.0%} of the training rows to new ones: what is "
+            "new is learned slowly, and most of the time goes to what is known."
+        )
 
 
 def _lengths(recipe: Recipe) -> Iterator[str]:

@@ -14,8 +14,6 @@ outlives the parent. The child's side is `run_child`.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import json
 import os
 import signal
@@ -28,14 +26,22 @@ from pathlib import Path
 from typing import Any
 
 from sluice.errors import SluiceError, StepProcessError
+from sluice.how_it_ended import (
+    OUT_OF_MEMORY,
+    how_it_died,
+    is_out_of_memory,
+    kernel_kills,
+    killed_for_memory,
+    said_of,
+)
 from sluice.lake import read_json, write_json
+from sluice.parent_death import die_with_parent
 
 Event = dict[str, Any]
 Command = Callable[[str, Path], list[str]]
 POLL_SECONDS = 0.25
 TERM_SECONDS = 10.0
 LOG_TAIL_LINES = 12
-PR_SET_PDEATHSIG = 1
 
 REQUEST, EVENTS, RESULT, LOG = "request.json", "events.jsonl", "result.json", "log.txt"
 EARLIER = "earlier.jsonl"
@@ -64,12 +70,14 @@ def run_module(
     or the time is over, the whole process group ends before this returns.
 
     Raises:
-        StepProcessError (or `error`): the process failed, was killed, or took too long.
+        StepProcessError (or `error`): the process failed, was killed, or took too long. Its cause
+            (`__cause__`) is a MemoryError where it ran out of memory: less at once may do.
     """
     work.mkdir(parents=True, exist_ok=True)
     write_json(work / REQUEST, request)
     (work / RESULT).unlink(missing_ok=True)
-    _set_aside(work)
+    set_aside(work)
+    kills = kernel_kills()
     with (work / LOG).open("ab") as log, _process(command(module, work / REQUEST), log) as process:
         deadline = time.monotonic() + timeout_seconds
         for event in _follow(work / EVENTS, process):
@@ -80,7 +88,7 @@ def run_module(
                     f"{module} was stopped after {timeout_seconds / 60:.1f} minutes. Raise the "
                     "timeout in the recipe, or give it less to do; finished work is kept."
                 )
-        return _outcome(module, work, process.wait(), error)
+        return _outcome(module, work, process.wait(), kills, error)
 
 
 @contextlib.contextmanager
@@ -152,7 +160,7 @@ def _follow(path: Path, process: subprocess.Popen[bytes]) -> Iterator[Event | No
         time.sleep(POLL_SECONDS)
 
 
-def _set_aside(work: Path) -> None:
+def set_aside(work: Path) -> None:
     """Keep the events of an earlier process out of the way of the new one's.
 
     What is followed then never shrinks. A process that died before it said anything leaves no
@@ -172,25 +180,20 @@ def _events(lines: bytes) -> list[Event]:
     return events
 
 
-def _outcome(module: str, work: Path, code: int, error: type[StepProcessError]) -> dict[str, Any]:
+def _outcome(
+    module: str, work: Path, code: int, kills_before: int, error: type[StepProcessError]
+) -> dict[str, Any]:
+    killed = kernel_kills() > kills_before  # it, or a process that it had started
     if (work / RESULT).exists():
         result = read_json(work / RESULT)
         if "ok" in result:
             return result["ok"]
-        raise error(result["error"])
-    raise error(f"{module} {_how_it_died(code)} Its last lines are in {work / LOG}:\n{_tail(work)}")
-
-
-def _how_it_died(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return (
-            "was killed (SIGKILL). If nobody did that, the machine ran out of memory: lower "
-            "`training.batch_size` or `evaluation.batch_size`, then run again; it continues from "
-            "the last checkpoint."
-        )
-    if code < 0:
-        return f"was ended by {signal.Signals(-code).name}. Run again to continue."
-    return f"ended with exit code {code} and no result. Mend what its log names, then run again."
+        short = killed or result["out_of_memory"]
+        raise error(result["error"]) from (MemoryError() if short else None)
+    tail = _tail(work)
+    short = killed_for_memory(code, tail, killed=killed)
+    text = f"{module} {OUT_OF_MEMORY if short else how_it_died(code, tail)} Its last lines are in "
+    raise error(f"{text}{work / LOG}:\n{tail}") from (MemoryError() if short else None)
 
 
 def _tail(work: Path) -> str:
@@ -216,12 +219,20 @@ class EventWriter:
         self._file.close()
 
     def keep(self, wanted: Callable[[Event], bool]) -> None:
-        """Take over an earlier process's events, but for those of steps that will be done again."""
+        """Take over an earlier process's events, but for those of steps that will be done again.
+
+        They appear all at once: a kill in between leaves the earlier ones where they are.
+        """
+        if not self._path.is_file():
+            return  # the events of this process are kept by nobody
         earlier = self._path.with_name(EARLIER)
         events = _events(earlier.read_bytes()) if earlier.exists() else []
         kept = [json.dumps(event, ensure_ascii=False) for event in filter(wanted, events)]
-        self._file.write("".join(f"{line}\n" for line in kept))
-        self._file.flush()
+        aside = self._path.with_name(f".{EARLIER}")
+        aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        self.close()
+        aside.replace(self._path)
+        self._file = self._path.open("a", encoding="utf-8")
 
 
 def run_child(work_on: Callable[[dict[str, Any], EventWriter], dict[str, Any]]) -> None:
@@ -232,35 +243,10 @@ def run_child(work_on: Callable[[dict[str, Any], EventWriter], dict[str, Any]]) 
     try:
         with contextlib.closing(EventWriter(path.parent / EVENTS)) as emit:
             done = work_on(read_json(path), emit)
-    except SluiceError as error:
-        write_json(result, {"error": str(error)})
-        raise SystemExit(1) from error
-    except OSError as error:
-        traceback.print_exc()
-        write_json(result, {"error": _said(error, path.parent)})
-        raise SystemExit(1) from error
     except Exception as error:
-        traceback.print_exc()
-        write_json(result, {"error": f"{type(error).__name__}: {error}"})
+        if not isinstance(error, SluiceError):
+            traceback.print_exc()
+        short = is_out_of_memory(error)
+        write_json(result, {"error": said_of(error, path.parent / LOG), "out_of_memory": short})
         raise SystemExit(1) from error
     write_json(result, {"ok": done})
-
-
-def _said(error: OSError, work: Path) -> str:
-    if error.errno == errno.ENOSPC:
-        return (
-            f"The disk is full ({error.filename or work}). Free some space, then run again: "
-            "finished steps and checkpoints are kept."
-        )
-    return f"{error.strerror or error}: {error.filename or 'a file'}. See {work / LOG}."
-
-
-def die_with_parent(parent: str | None) -> None:
-    """Ask Linux to kill this process when its parent dies, so that kill -9 leaves no strays.
-
-    `parent` is the id of the process that started it, if that is known.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if parent and os.getppid() != int(parent):  # it died before we asked
-            os.kill(os.getpid(), signal.SIGKILL)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sluice.errors import RecipeError
 from sluice.recipe import BetterRule, LimitRule, NotWorseRule, Recipe, SourceSection
+from sluice.training.templates import SHIPPED
 
 Loc = tuple[int | str, ...]
 RULES: dict[str, type[BaseModel]] = {
@@ -182,8 +183,11 @@ def _with_absolute_paths(recipe: Recipe, folder: Path) -> Recipe:
     update["sources"] = tuple(_absolute_source(source, folder) for source in data.sources)
     base = folder / recipe.model.base
     model = recipe.model
-    if recipe.model.base.startswith((".", "/")) and base.is_dir():
+    if recipe.model.base.startswith((".", "/")) and base.exists():
         model = model.model_copy(update={"base": str(base.resolve())})
+    if model.chat_template is not None and model.chat_template not in SHIPPED:
+        template = (folder / Path(model.chat_template).expanduser()).resolve()
+        model = model.model_copy(update={"chat_template": str(template)})
     return recipe.model_copy(update={"data": data.model_copy(update=update), "model": model})
 
 

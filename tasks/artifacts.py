@@ -17,6 +17,7 @@ from prefect.artifacts import (
 from sluice.child_process import Event
 from sluice.data.drift import DriftReport
 from sluice.data.funnel import Stage
+from sluice.durations import told_seconds
 from tasks.job import Job
 
 UPDATE_SECONDS = 2.0
@@ -84,4 +85,9 @@ class TrainingProgress:
 def _sentence(event: Event, step: int, total: int) -> str:
     if "loss" not in event:
         return f"step {step} of {total}"
-    return f"step {step} of {total}, loss {event['loss']:.3f}"
+    parts = (
+        f"step {step} of {total}, loss {event['loss']:.3f}",
+        f"{event['tokens_per_second']:.0f} tokens/s",
+        f"about {told_seconds(event['seconds_left'])} left",
+    )
+    return ", ".join(parts)

@@ -24,7 +24,7 @@ from sluice.refs import DatasetRef
 from sluice.registry_location import tracking_uri
 from sluice.run_record import RunRecord, find_record
 from sluice.trail_record import note_trail
-from sluice.training.base_model import resolve_base
+from sluice.training.base_model import base_of
 
 TELL_SECONDS = 10.0
 
@@ -64,14 +64,13 @@ class Job:
     @cached_property
     def preparation(self) -> Preparation:
         """The data steps, as this recipe asks for them."""
-        model = self.recipe.model
-        base = resolve_base(model.base, model.revision, self.cache)
+        base = base_of(self.recipe.model, self.cache)
         return Preparation(
             self.recipe,
             self.recipe_path.parent,
             self.lake,
             self.docs_folder,
-            base.folder / "tokenizer.json",
+            base.tokenizer_file,
             tell=_SlowLog(),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from sluice.child_process import Event
@@ -30,18 +31,29 @@ def train(job: Job, trail: Trail) -> tuple[ModelRef, Tracked]:
     except RegistryError as error:  # tracking never stops training: the run is opened afterwards
         log.warning("%s Training begins without it.", error)
         tracked = None
-    feed, progress = EventFeed(tracked), TrainingProgress(job)
+    followers = (EventFeed(tracked), TrainingProgress(job), _log_notices(), job.progress)
 
     def follow(event: Event) -> None:
-        feed(event)
-        progress(event)
-        job.progress(event)
+        for follower in followers:
+            follower(event)
 
     model = train_step(trail.contracted, job.recipe, job.lake, job.cache, follow)
     tracked = tracked or open_tracking(job, trail)
     # All points again, from the lake: those that MLflow has already are the same points to it.
     send_history(tracked, read_json_lines(history_file(job.lake, model)))
     return model, tracked
+
+
+def _log_notices() -> Callable[[Event], None]:
+    """Puts each notice into the run's log once: a resumed training tells its earlier ones again."""
+    told: set[str] = set()
+
+    def log_notice(event: Event) -> None:
+        if event.get("kind") == "notice" and event["text"] not in told:
+            told.add(event["text"])
+            log.warning("%s", event["text"])
+
+    return log_notice
 
 
 def open_tracking(job: Job, trail: Trail) -> Tracked:

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from sluice import __version__
 from sluice.child_process import Event, run_module
 from sluice.data.funnel import Trail, funnel
 from sluice.data.json_lines import read_json_lines
 from sluice.errors import EvaluationError
+from sluice.evaluation.facts import facts_of
 from sluice.evaluation.gate import judge
 from sluice.evaluation.markdown import render_markdown
 from sluice.evaluation.predictions import read_predictions
@@ -29,11 +28,11 @@ from sluice.evaluation.verdict import Verdict
 from sluice.lake import Lake, read_json, step_key, write_json
 from sluice.recipe import Recipe
 from sluice.refs import Evidence, ModelRef
-from sluice.training.artifact import ADAPTER, TOKENIZER, TrainedModel
+from sluice.training.artifact import TOKENIZER, TrainedModel
 from sluice.training.base_model import BaseModel
 from sluice.training.train import history_file
 
-CODE = 2  # raise it when the same models and rows would get other scores
+CODE = 3  # raise it when the same models and rows would get other scores
 MODULE = "sluice.evaluation.worker"
 TIMEOUT_SECONDS = 24 * 3600.0
 
@@ -129,15 +128,17 @@ def _request(
     models = [ModelToScore("base")]
     if contest.champion is not None:
         lake.verify(contest.champion)
-        models.append(ModelToScore("champion", str(lake.path(contest.champion) / ADAPTER)))
-    models.append(ModelToScore("candidate", str(candidate / ADAPTER)))
+        models.append(ModelToScore("champion", str(lake.path(contest.champion))))
+    models.append(ModelToScore("candidate", str(candidate)))
     return EvaluationRequest(
         base_folder=str(base.folder),
         tokenizer=str(candidate / TOKENIZER),
         precision=model.precision,
+        quantization=model.quantization,
+        remote_code=model.remote_code,
         threads=recipe.training.threads,
         language=recipe.model.language,
-        system_prompt=recipe.model.system_prompt,
+        system_prompt=model.system_prompt,
         models=tuple(models),
         rows=str(lake.path(trail.contracted) / "evaluation"),
         max_new_tokens=recipe.evaluation.max_new_tokens,
@@ -160,7 +161,15 @@ def _write_results(
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         verdict=verdict,
         scores=scores,
-        facts=_facts(trail, contest, recipe, lake),
+        facts=facts_of(
+            trail,
+            contest.candidate,
+            contest.champion,
+            contest.champion_version,
+            recipe,
+            lake,
+            base,
+        ),
         funnel=funnel(trail, lake),
         train_loss=_losses(contest.candidate, lake, "step"),
         validation_loss=_losses(contest.candidate, lake, "validation"),
@@ -178,39 +187,6 @@ def _losses(model: ModelRef, lake: Lake, kind: str) -> tuple[tuple[float, float]
     path = history_file(lake, model)
     events = read_json_lines(path) if path.exists() else []
     return tuple((e["step"], e["loss"]) for e in events if e.get("kind") == kind)
-
-
-def _facts(
-    trail: Trail, contest: Contest, recipe: Recipe, lake: Lake
-) -> tuple[tuple[str, str], ...]:
-    training: dict[str, Any] = lake.manifest(contest.candidate)["training"]
-    settings = recipe.training
-    notes: list[str] = lake.manifest(trail.compared)["notes"]
-    sources = [str(lake.manifest(snapshot)["source"]) for snapshot in trail.snapshots]
-    return (
-        ("Base model", recipe.model.base.removeprefix("package:")),
-        ("Compared with", _baseline(contest)),
-        ("Files", ", ".join(sources)),
-        ("Rows trained on", f"{trail.contracted.rows}"),
-        (
-            "Method",
-            f"{settings.method}, r = {settings.rank}, alpha = {settings.alpha}, "
-            f"{training['trainable_parameters'] / 1e6:.1f} M parameters",
-        ),
-        (
-            "Training",
-            f"{training['steps']} steps, {settings.epochs:g} epochs, batch {settings.batch_size}, "
-            f"rate {settings.rate:g}, {training['precision']}",
-        ),
-        *(("Mind", note) for note in notes),
-        ("Sluice", __version__),
-    )
-
-
-def _baseline(contest: Contest) -> str:
-    if contest.champion is None:
-        return "the base model (there is no champion yet)"
-    return f"the champion, version {contest.champion_version}, and the base model"
 
 
 def _digests(trail: Trail, contest: Contest, base: BaseModel) -> tuple[tuple[str, str], ...]:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from transformers import GenerationConfig
 
-from sluice.evaluation.batches import by_length
+from sluice.evaluation.batches import by_length, of_equal_length
+from sluice.training.before_prompt import generating, vectors_before
 from sluice.training.chat import stop_ids, token_ids
 
 Progress = Callable[[int], None]
@@ -27,26 +28,29 @@ class Answer:
 def generate_answers(
     model: Any,
     tokenizer: Any,
-    prompts: Sequence[str],
+    prompts: Sequence[str | list[int]],
     *,
     max_new_tokens: int,
     batch_size: int,
     progress: Progress = lambda done: None,
 ) -> list[Answer]:
-    """Greedy answers to prompts in text form, one each, in the order of the prompts.
+    """Greedy answers to prompts, one each, in the order of the prompts.
 
     Args:
         model: a causal language model, with or without a PEFT adapter.
         tokenizer: its tokenizer; batches are padded on the left whatever it is set to.
-        prompts: prompts as the chat template writes them.
+        prompts: prompts as the chat template writes them, as text or as token ids.
         max_new_tokens: longest answer, in tokens.
         batch_size: prompts answered at a time.
         progress: called after each batch with the number of prompts answered so far.
     """
-    ids = [token_ids(tokenizer, prompt) for prompt in prompts]
+    ids = [p if isinstance(p, list) else token_ids(tokenizer, p) for p in prompts]
     settings = _greedy(model, tokenizer, max_new_tokens)
     answers: dict[int, Answer] = {}
-    for batch in by_length([len(i) for i in ids], batch_size):
+    # PEFT numbers learned vectors and padding together: beside padding, a prompt would stand
+    # further from its vectors than when it is served alone.
+    batches = of_equal_length if vectors_before(model) else by_length
+    for batch in batches([len(i) for i in ids], batch_size):
         rows = _generate(model, [ids[i] for i in batch], settings)
         for index, new in zip(batch, rows, strict=True):
             answers[index] = _answer(tokenizer, new, settings.eos_token_id)
@@ -81,11 +85,12 @@ def _generate(model: Any, prompts: list[list[int]], settings: Any) -> list[list[
     padded = [[settings.pad_token_id] * (longest - len(p)) + p for p in prompts]
     mask = [[0] * (longest - len(p)) + [1] * len(p) for p in prompts]
     device = model.device
-    output: Any = model.generate(
-        input_ids=torch.tensor(padded, device=device),
-        attention_mask=torch.tensor(mask, device=device),
-        generation_config=settings,
-    )
+    with generating(model):
+        output: Any = model.generate(
+            input_ids=torch.tensor(padded, device=device),
+            attention_mask=torch.tensor(mask, device=device),
+            generation_config=settings,
+        )
     new: list[list[int]] = output[:, longest:].tolist()
     return new
 

@@ -10,7 +10,8 @@ import torch
 
 from sluice.errors import EvaluationError
 from sluice.evaluation.batches import by_length
-from sluice.training.chat import ChatRow, token_ids
+from sluice.training.before_prompt import vectors_before
+from sluice.training.chat import ChatRow
 
 Progress = Callable[[int], None]
 
@@ -31,7 +32,6 @@ class _Row:
 
 def answer_likelihoods(
     model: Any,
-    tokenizer: Any,
     rows: Sequence[ChatRow],
     *,
     batch_size: int,
@@ -42,7 +42,7 @@ def answer_likelihoods(
     Raises:
         EvaluationError: an answer has no tokens.
     """
-    cut = [_cut(tokenizer, row) for row in rows]
+    cut = [_joined(row) for row in rows]
     found: dict[int, Likelihood] = {}
     for batch in by_length([len(row.ids) for row in cut], batch_size):
         scored = _score(model, [cut[i] for i in batch])
@@ -51,12 +51,10 @@ def answer_likelihoods(
     return [found[index] for index in range(len(rows))]
 
 
-def _cut(tokenizer: Any, row: ChatRow) -> _Row:
-    # Cut apart, as when serving: the prompt is fixed before the first token of the answer.
-    prompt, answer = token_ids(tokenizer, row.prompt), token_ids(tokenizer, row.answer)
-    if not answer:
+def _joined(row: ChatRow) -> _Row:
+    if not row.answer_ids:
         raise EvaluationError("A reference answer has no tokens. Remove empty answers first.")
-    return _Row([*prompt, *answer], len(prompt))
+    return _Row([*row.prompt_ids, *row.answer_ids], len(row.prompt_ids))
 
 
 @torch.inference_mode()
@@ -68,7 +66,7 @@ def _score(model: Any, rows: list[_Row]) -> list[Likelihood]:
     # The logits at a position are of the next token. Only those that some row's answer needs are
     # computed: with a large vocabulary they take more memory than all the rest.
     first = min(row.start for row in rows) - 1
-    needed = torch.arange(first, longest - 1, device=model.device)
+    needed = torch.arange(first, longest - 1, device=model.device) + vectors_before(model)
     output: Any = model(
         input_ids=ids.to(model.device),
         attention_mask=mask.to(model.device),

@@ -11,22 +11,26 @@ from sluice.evaluation.tokens import Language
 
 @dataclass(frozen=True, slots=True)
 class ModelToScore:
-    """A model by its role; without an adapter it is the base model itself."""
+    """A model by its role, and its folder in the lake; without a folder it is the base itself."""
 
     name: str
-    adapter: str | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRequest:
-    """Paths are absolute. `rows` is Parquet of Records; `precision` is `fp32` or `bf16`.
+    """Paths are absolute. `rows` is Parquet of Records; `out` gets `predictions-<name>.parquet`.
 
-    `out` receives `predictions-<name>.parquet`.
+    A model with a folder is scored as its `model.json` says: it computes, is prompted and cuts text
+    as it was trained and as it is served. The base alone has no such file: `tokenizer`,
+    `precision`, `quantization`, `system_prompt` are for it, and are the candidate's.
     """
 
     base_folder: str
     tokenizer: str
     precision: str
+    quantization: str | None
+    remote_code: bool
     threads: int | None
     language: Language
     system_prompt: str | None

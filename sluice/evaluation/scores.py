@@ -30,10 +30,13 @@ def score_models(
         EvaluationError: no rows, no candidate, or models that did not answer the same rows.
     """
     _require_same_rows(predictions)
+    # One count for all: where a model's chat template ends an answer with more tokens, the
+    # likelihood of the whole answer is still comparable, but its mean over its own tokens is not.
+    tokens = [row.tokens for row in predictions[CANDIDATE].rows]
     statistics = {
         (model, metric): rows
         for model, answers in predictions.items()
-        for metric, rows in _row_statistics(answers, language).items()
+        for metric, rows in _row_statistics(answers, tokens, language).items()
     }
     points = {key: rows.corpus_score() for key, rows in statistics.items()}
     draws = _draws(statistics, section.resamples, seed)
@@ -80,14 +83,11 @@ def _require_same_rows(predictions: Mapping[str, Predictions]) -> None:
                 "and they are not the same rows in the same order. Scores on different rows are "
                 "not compared; evaluate both again in one run."
             )
-        if [row.tokens for row in answers.rows] != [row.tokens for row in candidate.rows]:
-            raise EvaluationError(
-                f"{model} and the candidate cut the reference answers into different tokens, so "
-                "their perplexities cannot be compared. Evaluate both with one tokenizer."
-            )
 
 
-def _row_statistics(predictions: Predictions, language: Language) -> dict[str, RowStatistics]:
+def _row_statistics(
+    predictions: Predictions, tokens: list[int], language: Language
+) -> dict[str, RowStatistics]:
     # Late: `evaluate` brings torch, which whoever only reads scores need not load.
     from sluice.evaluation.answer_perplexity import AnswerPerplexity
     from sluice.evaluation.bleu import Bleu
@@ -96,8 +96,7 @@ def _row_statistics(predictions: Predictions, language: Language) -> dict[str, R
 
     rows = predictions.rows
     answers, references = [row.answer for row in rows], [row.reference for row in rows]
-    nll, tokens = [row.nll for row in rows], [row.tokens for row in rows]
-    labels = [row.label for row in rows]
+    nll, labels = [row.nll for row in rows], [row.label for row in rows]
     return {
         **LabelScores(language).row_statistics(answers, labels),
         "bleu": Bleu(language).row_statistics(answers, references),

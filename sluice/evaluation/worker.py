@@ -1,8 +1,8 @@
 """Answer and score the evaluation rows with several models, in a process of its own.
 
-Run as `sluice.child_process` says: `python -m sluice.evaluation.worker request.json` loads the base
-model once and puts each adapter on it in turn. Events: {"model", "phase", "done", "total",
-"seconds"}, where the phases are `load`, `answer` and `score`. Result: {"models", "rows"}.
+Run as `sluice.child_process` says: `python -m sluice.evaluation.worker request.json` takes one
+model after another, each as it is served. Events: {"model", "phase", "done", "total", "seconds"},
+where the phases are `load`, `answer` and `score`. Result: {"models", "rows"}.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from sluice.child_process import Event, run_child
 from sluice.data.parts import read_records
 from sluice.data.record import Record
 from sluice.errors import EvaluationError
+from sluice.evaluation.contestants import Contestant, Contestants
 from sluice.evaluation.generation import generate_answers
 from sluice.evaluation.labels import said
 from sluice.evaluation.likelihood import answer_likelihoods
 from sluice.evaluation.predictions import Prediction, Predictions
 from sluice.evaluation.request import EvaluationRequest, ModelToScore
 from sluice.training.chat import chat_row
-from sluice.training.loading import load_base, load_tokenizer, use_threads, with_adapter
+from sluice.training.loading import use_threads
 
 Emit = Callable[[Event], None]
 
@@ -37,17 +38,26 @@ def run(fields: dict[str, Any], emit: Emit) -> dict[str, Any]:
     if not records:
         raise EvaluationError(f"{request.rows} holds no rows; there is nothing to score.")
     use_threads(request.threads)
-    loaded = _phase(emit, "base", "load", 1)
-    tokenizer = load_tokenizer(Path(request.tokenizer))
-    model = load_base(Path(request.base_folder), request.precision)
-    loaded(1)
     out = Path(request.out)
     out.mkdir(parents=True, exist_ok=True)
-    # Models without an adapter first: scored before any adapter touches the base.
-    for wanted in sorted(request.models, key=lambda m: m.adapter is not None):
-        model = _activate(model, wanted)
-        predict(model, tokenizer, records, wanted.name, request, emit).write(out)
+    contestants = Contestants(request)
+    for wanted in contestants:
+        # Nothing here keeps a model: the one before is gone when the next one is loaded.
+        _predict(contestants, wanted, records, request, emit).write(out)
     return {"models": [wanted.name for wanted in request.models], "rows": len(records)}
+
+
+def _predict(
+    contestants: Contestants,
+    wanted: ModelToScore,
+    records: list[Record],
+    request: EvaluationRequest,
+    emit: Emit,
+) -> Predictions:
+    loaded = _phase(emit, wanted.name, "load", 1)
+    contestant = contestants.load(wanted)
+    loaded(1)
+    return predict(contestant, records, wanted.name, request, emit)
 
 
 def _phase(emit: Emit, model: str, phase: str, total: int) -> Callable[[int], None]:
@@ -63,39 +73,26 @@ def _phase(emit: Emit, model: str, phase: str, total: int) -> Callable[[int], No
     return done
 
 
-def _activate(model: Any, wanted: ModelToScore) -> Any:
-    """The model with the wanted adapter on, and only it."""
-    if wanted.adapter is None:
-        return model
-    adapted = with_adapter(model, Path(wanted.adapter), wanted.name)
-    adapted.set_adapter(wanted.name)
-    return adapted.eval()
-
-
 def predict(
-    model: Any,
-    tokenizer: Any,
+    contestant: Contestant,
     records: list[Record],
     name: str,
     request: EvaluationRequest,
     emit: Emit,
 ) -> Predictions:
     """Answer every question and score every reference answer with one model."""
-    rows = [chat_row(tokenizer, record, request.system_prompt) for record in records]
+    model, tokenizer = contestant.model, contestant.tokenizer
+    rows = [chat_row(tokenizer, record, contestant.system_prompt) for record in records]
     answers = generate_answers(
         model,
         tokenizer,
-        [row.prompt for row in rows],
+        [row.prompt_ids for row in rows],
         max_new_tokens=request.max_new_tokens,
         batch_size=request.batch_size,
         progress=_phase(emit, name, "answer", len(rows)),
     )
     likelihoods = answer_likelihoods(
-        model,
-        tokenizer,
-        rows,
-        batch_size=request.batch_size,
-        progress=_phase(emit, name, "score", len(rows)),
+        model, rows, batch_size=request.batch_size, progress=_phase(emit, name, "score", len(rows))
     )
     return Predictions(
         name,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import model_validator
+
 from sluice.recipe.augmentation import AugmentationSection
 from sluice.recipe.cleaning import CleaningSection
 from sluice.recipe.compute import ComputeSection
@@ -37,3 +41,14 @@ class Recipe(Section):
     approval: ApprovalSection = ApprovalSection()
     serving: ServingSection = ServingSection()
     schedule: ScheduleSection = ScheduleSection()
+
+    @model_validator(mode="after")
+    def _general_rows_have_a_source(self) -> Self:
+        name = self.training.replay.general_source
+        known = [source.name for source in self.data.sources]
+        if name is not None and name not in known:
+            raise ValueError(
+                f"`training.replay.general_source: {name}` is none of `data.sources` (there: "
+                f"{', '.join(known) or 'none'})"
+            )
+        return self

@@ -23,6 +23,8 @@ SEND_SECONDS = 2.0  # one batch each; a call for each metric is 90 times slower
 RETRY_SECONDS = 20.0
 BATCH = 900  # MLflow takes at most 1000 metrics in one call
 KEY_TAG = "sluice.run_key"
+NOTICES_TAG = "sluice.notices"
+TAG_CHARS = 5000  # what every store of MLflow's takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class EventFeed:
     def __init__(self, tracked: Tracked | None) -> None:
         self._tracked = tracked
         self._waiting: list[Metric] = []
+        self._notices: list[str] = []
         self._next_send = 0.0
         self._down = False
 
@@ -103,13 +106,15 @@ class EventFeed:
         if self._tracked is None:
             return
         self._waiting += _metrics(event)
+        self._notices += _notices([event])
         if self._waiting and time.monotonic() >= self._next_send:
             self._try_to_send(self._tracked)
 
     def _try_to_send(self, tracked: Tracked) -> None:
         batch = self._waiting[:BATCH]
         try:
-            client_for(tracked.uri).log_batch(tracked.run_id, metrics=batch)
+            tags = _tags(self._notices)
+            client_for(tracked.uri).log_batch(tracked.run_id, metrics=batch, tags=tags)
         except Exception as error:  # tracking never kills training
             if not self._down:
                 log.warning("MLflow does not answer; training goes on, metrics wait: %s", error)
@@ -125,8 +130,10 @@ def send_history(tracked: Tracked, events: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         RegistryError: MLflow does not answer. The events stay in the lake for the next run.
     """
+    events = list(events)
     points = [point for event in events for point in _metrics(event)]
     with explained(tracked.uri, "sending the loss curve"):
+        client_for(tracked.uri).log_batch(tracked.run_id, tags=_tags(_notices(events)))
         for start in range(0, len(points), BATCH):
             batch = points[start : start + BATCH]
             client_for(tracked.uri).log_batch(tracked.run_id, metrics=batch)
@@ -139,9 +146,19 @@ def _metrics(event: Mapping[str, Any]) -> list[Metric]:
     prefix = _NAMES.get(str(event.get("kind")))
     if prefix is None:
         return []
-    wanted = ("loss", "learning_rate", "grad_norm", "tokens")
-    return [
-        Metric(f"{prefix}/{name}", float(event[name]), int(event["time_ms"]), int(event["step"]))
-        for name in wanted
-        if name in event
-    ]
+    wanted = ("loss", "learning_rate", "grad_norm", "tokens", "tokens_per_second")
+    values = {name: float(event[name]) for name in wanted if name in event}
+    if "memory_bytes" in event:
+        values["memory_gb"] = float(event["memory_bytes"]) / 1e9
+    time_ms, step = int(event["time_ms"]), int(event["step"])
+    return [Metric(f"{prefix}/{name}", value, time_ms, step) for name, value in values.items()]
+
+
+def _notices(events: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [str(event["text"]) for event in events if event.get("kind") == "notice"]
+
+
+def _tags(notices: Iterable[str]) -> list[RunTag]:
+    """What training gave notice of, each once, as one tag; none where there was nothing."""
+    text = "\n".join(dict.fromkeys(notices))
+    return [RunTag(NOTICES_TAG, text[:TAG_CHARS])] if text else []

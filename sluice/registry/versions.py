@@ -112,7 +112,7 @@ def _publish(
             "run_id": run_id,
             "folder": str(lake.path(model)),
             "base_folder": str(facts.find_base(cache).folder),
-            "precision": facts.precision,
+            "threads": _threads_of(lake.manifest(model)),
             "metadata": dict(tags),
         },
         work,
@@ -120,6 +120,12 @@ def _publish(
         timeout_seconds=PUBLISH_SECONDS,
     )
     return str(done["model_uri"])
+
+
+def _threads_of(manifest: Mapping[str, Any]) -> int | None:
+    training: Mapping[str, Any] = manifest.get("training") or {}
+    choices: Mapping[str, Any] = training.get("choices") or {}
+    return choices.get("threads")
 
 
 def _find(uri: str, name: str, model_digest: str, evidence_digest: str) -> Version | None:

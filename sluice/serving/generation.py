@@ -13,6 +13,7 @@ from transformers.generation.streamers import BaseStreamer
 from sluice.serving.engine import Event, Finished, Options, Piece
 from sluice.serving.refusal import RefusedError
 from sluice.serving.text_stream import StopText, TokenText
+from sluice.training.before_prompt import generating, room_before
 from sluice.training.chat import stop_ids
 
 Emit = Callable[[Event], None]
@@ -99,13 +100,14 @@ def generate(
         # Without a seed, draw a fresh one: an earlier request's must not decide this answer.
         torch.default_generator.manual_seed(torch.seed() if options.seed is None else options.seed)
     ids = torch.tensor([prompt], device=model.device)
-    model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        generation_config=_generation_config(tokenizer, ends, options),
-        stopping_criteria=StoppingCriteriaList([_Stop(answer, cancelled)]),
-        streamer=answer,
-    )
+    with generating(model):
+        model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            generation_config=_generation_config(tokenizer, ends, options),
+            stopping_criteria=StoppingCriteriaList([_Stop(answer, cancelled)]),
+            streamer=answer,
+        )
     return Finished("stop" if answer.stopped else "length", answer.tokens)
 
 
@@ -146,6 +148,9 @@ def fitting(options: Options, prompt_tokens: int, context: int | None) -> int:
 
 
 def context_length(model: Any) -> int | None:
-    """Most tokens, prompt and answer together, that a model takes; None if it does not say."""
+    """Most tokens, prompt and answer together, that a model takes; None if it does not say.
+
+    What a method puts before each prompt is taken off.
+    """
     length: int | None = getattr(model.config, "max_position_embeddings", None)
-    return length
+    return None if length is None else length - room_before(model)

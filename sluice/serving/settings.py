@@ -19,6 +19,9 @@ class GatewaySettings:
         model: the name that requests ask for.
         port: 0 takes any free port.
         base: what `base` answers with, as in the recipe's `model.base`. None: `base` is not served.
+        chat_template: how turns are written for `base`, as in `model.chat_template`; versions
+            bring their own with their tokenizer.
+        trust_remote_code: whether code that the base carries may run, as in the recipe.
         system_prompt: put before questions to `base`; versions bring their own in model.json.
         max_new_tokens: longest answer, whatever a request asks for.
         smoke_question: asked of each version before it may take traffic.
@@ -33,6 +36,8 @@ class GatewaySettings:
     port: int = 0
     base: str | None = None
     revision: str | None = None
+    chat_template: str | None = None
+    trust_remote_code: bool = False
     system_prompt: str | None = None
     max_new_tokens: int = 256
     smoke_question: str = "Hello!"
@@ -55,7 +60,8 @@ class GatewaySettings:
         """The inverse of `arguments`; None reads the command line."""
         parser = argparse.ArgumentParser(prog="python -m sluice.serving.run_gateway")
         kinds = {"home": Path, "port": int, "max_new_tokens": int, "threads": int}
-        kinds |= {"log_requests": {"True": True, "False": False}.__getitem__}
+        said = {"True": True, "False": False}.__getitem__
+        kinds |= {"log_requests": said, "trust_remote_code": said}
         for field in fields(cls):
             required = field.name in {"home", "model"}
             parser.add_argument(

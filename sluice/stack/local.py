@@ -122,6 +122,8 @@ def gateway_settings(home: Home, recipe: Recipe, port: int) -> GatewaySettings:
         port=port,
         base=model.base,
         revision=model.revision,
+        chat_template=model.chat_template,
+        trust_remote_code=model.trust_remote_code,
         system_prompt=model.system_prompt,
         max_new_tokens=serving.max_new_tokens,
         smoke_question=serving.smoke_question,

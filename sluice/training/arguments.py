@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from trl.trainer.sft_config import SFTConfig
 
 from sluice.recipe import TrainingSection
 from sluice.training.choices import Choices
+from sluice.training.launch.sharing import sharing_arguments
 
 
 def arguments_of(
@@ -16,12 +18,18 @@ def arguments_of(
     """TRL's arguments; what is not decided by recipe or hardware is said here, with its reason."""
     every = settings.evaluate_every_steps
     strategy = ("steps" if every else "epoch") if has_validation else "no"
-    return SFTConfig(
+    checkpointing = choices.gradient_checkpointing
+    sharing = sharing_arguments(
+        settings.launcher, work, precision=choices.precision, checkpointing=checkpointing
+    )
+    # The weights themselves are bf16 where that pays; autocast on top only adds conversions.
+    given: dict[str, Any] = {"bf16": False, **sharing}
+    arguments = SFTConfig(
         output_dir=str(work),
         use_cpu=choices.device == "cpu",
-        # The weights themselves are bf16 where that pays; autocast on top only adds conversions.
-        bf16=False,
-        gradient_checkpointing=choices.gradient_checkpointing,
+        tf32=choices.tf32 or None,  # False is refused where there is no GPU
+        # FSDP has its own, which does not gather a layer's weights once more.
+        gradient_checkpointing=checkpointing and "fsdp" not in sharing,
         max_length=None,  # rows are cut, and counted, before they come here
         dataset_kwargs={"skip_prepare_dataset": True},
         completion_only_loss=True,  # the question is given at serving time: learn the answer
@@ -46,5 +54,17 @@ def arguments_of(
         logging_nan_inf_filter=False,  # a NaN must be seen, not averaged away
         report_to=[],
         disable_tqdm=True,
-        dataloader_pin_memory=False,
+        dataloader_pin_memory=choices.device == "cuda",
+        **given,
     )
+    return _on_one_device(arguments)
+
+
+def _on_one_device(arguments: Any) -> Any:
+    """One process, one device: transformers would spread a lone process over all GPUs it sees.
+
+    That is PyTorch's DataParallel, slower than `kind: accelerate` and with another batch size.
+    """
+    if arguments.n_gpu > 1:  # the question itself makes the arguments look for devices
+        arguments._n_gpu = 1
+    return arguments

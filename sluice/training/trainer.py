@@ -1,9 +1,11 @@
-"""TRL's SFTTrainer, made to see the same rows in the same order whenever it is stopped."""
+"""TRL's SFTTrainer, that sees the same rows in the same order whenever it is stopped."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -11,7 +13,17 @@ import transformers.trainer_pt_utils
 from torch.utils.data import Sampler
 from trl.trainer.sft_trainer import SFTTrainer
 
-pt_utils: Any = transformers.trainer_pt_utils  # typed in part only
+from sluice.training.fast.adapter_linear import fast_adapters
+from sluice.training.fast.answer_loss import answer_loss, last_hidden
+from sluice.training.fast.flat_rows import flat_rows
+from sluice.training.fast.isolated_attention import isolated_rows, use_isolated_attention
+from sluice.training.fast.plan import Plan, inner_model, plan_for
+from sluice.training.methods.resuming import restored
+from sluice.training.rows import NOT_LEARNED
+
+# Typed in part only.
+pt_utils: Any = transformers.trainer_pt_utils
+ordinary: Any = SFTTrainer
 
 
 class RowsByLength(Sampler[int]):
@@ -37,7 +49,60 @@ class RowsByLength(Sampler[int]):
 
 
 class Trainer(SFTTrainer):
-    """An SFTTrainer that, stopped and resumed, sees the same rows in the same order."""
+    """An SFTTrainer that, stopped and resumed, sees the same rows in the same order.
+
+    On a CPU it computes the same loss by shorter ways, as far as the model allows (`plan`).
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        model: Any = self.model
+        settings: Any = self.args
+        self._learner: Any = model
+        self.plan: Plan = plan_for(
+            model, processes=settings.world_size, checkpointing=settings.gradient_checkpointing
+        )
+        if self.plan.flat_rows is None:
+            use_isolated_attention(inner_model(model))
+            self.data_collator = flat_rows
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, with adapter layers as one operation where they can be."""
+        if self.plan.adapters is not None:
+            return self._train(*args, **kwargs)
+        with fast_adapters(self._learner):
+            return self._train(*args, **kwargs)
+
+    _train: Any = ordinary.train
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The loss over answer tokens; without the logits, unless somebody asks for them."""
+        if self.plan.loss is not None or return_outputs:
+            return self._compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs.pop("labels")
+        lengths = inputs.pop("lengths", None)
+        with isolated_rows(lengths) if lengths else contextlib.nullcontext():
+            hidden = last_hidden(model, **inputs)
+        self._count(sum(lengths) if lengths else int(inputs["attention_mask"].sum()))
+        tokens = (labels != NOT_LEARNED).sum() if num_items_in_batch is None else num_items_in_batch
+        return answer_loss(hidden, model.get_output_embeddings(), labels, tokens)
+
+    _compute_loss: Any = ordinary.compute_loss
+
+    def _count(self, tokens: int) -> None:
+        """What TRL counts for its logs."""
+        trl: Any = self
+        training: bool = self._learner.training
+        trl._total_train_tokens += tokens if training else 0
+        trl._metrics["train" if training else "eval"]["num_tokens"] = [trl._total_train_tokens]
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if not restored(self._learner, Path(resume_from_checkpoint)):
+            self._load_usual(resume_from_checkpoint, model)
+
+    _load_usual: Any = ordinary._load_from_checkpoint
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         rows: Any = cast("Any", self).train_dataset if train_dataset is None else train_dataset
@@ -53,7 +118,7 @@ class Trainer(SFTTrainer):
         with random.fork_rng(devices=[]):
             return self._evaluate(*args, **kwargs)
 
-    _evaluate: Any = SFTTrainer.evaluate
+    _evaluate: Any = ordinary.evaluate
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """No card: an unfilled template would change the digest of a checkpoint."""

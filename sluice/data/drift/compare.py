@@ -92,6 +92,14 @@ class DriftReport:
         measures = [{**asdict(m), "drifted": m.drifted} for m in self.measures]
         return {**asdict(self), "measures": measures, "sentence": self.sentence}
 
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> DriftReport:
+        """The inverse of `to_json`."""
+        own = {name: value for name, value in fields.items() if name != "sentence"}
+        listed: list[dict[str, Any]] = own.pop("measures")
+        measures = ({k: v for k, v in one.items() if k != "drifted"} for one in listed)
+        return cls(**own, measures=tuple(Measure(**one) for one in measures))
+
     def to_measures(self) -> dict[str, float | int | None]:
         """The scores, under the names that contracts know them by."""
         return {f"drift_{measure.name}": measure.score for measure in self.measures}

@@ -1,4 +1,8 @@
-"""Start the trainer: here, on several processes of this machine, or on a cluster."""
+"""Start the trainer: here, on several processes of this machine, or on a cluster.
+
+Each launcher is a module that runs as one process: it reads the request, leaves events and one
+result, and nothing that it started outlives it. So the caller sees no difference between them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,11 @@ from sluice.child_process import Event, run_module
 from sluice.errors import TrainingError
 from sluice.training.request import TrainingRequest
 
-MODULE = "sluice.training.worker"
+MODULES = {
+    "local": "sluice.training.worker",
+    "accelerate": "sluice.training.launch.one_machine",
+    "ray": "sluice.training.launch.cluster",
+}
 
 
 def launched(
@@ -19,10 +27,10 @@ def launched(
     """Train as the request's launcher says; returns the facts that the trainer reports.
 
     Raises:
-        TrainingError: the training failed, was killed, or took too long.
+        TrainingError: the training failed, one of its processes was killed, or it took too long.
     """
     return run_module(
-        MODULE,
+        MODULES[request.settings.launcher.kind],
         request.to_json(),
         work,
         on_event=on_event,

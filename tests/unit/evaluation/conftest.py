@@ -1,9 +1,8 @@
-"""Score tables to judge, and a tiny random model with an adapter that stands in for a real one."""
+"""Score tables to judge, and a tiny random model that stands in for a real one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,19 +97,3 @@ def _tiny_llama(tokenizer: Any) -> Any:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_tokenizer: Any) -> Any:
     return _tiny_llama(tiny_tokenizer)
-
-
-@pytest.fixture(scope="session")
-def tiny_folders(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of a base model with tokenizer, and of a LoRA adapter whose weights are not zero."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    root = tmp_path_factory.mktemp("tiny")
-    base = _tiny_llama(tiny_tokenizer)
-    base.save_pretrained(root / "base")
-    tiny_tokenizer.save_pretrained(root / "base")
-    settings = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-    torch.manual_seed(1)
-    get_peft_model(base, settings).save_pretrained(root / "adapter")
-    return {"base": root / "base", "adapter": root / "adapter"}

@@ -2,25 +2,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import build_tiny_base, build_tiny_model
+from tiny_models import build_tiny_base
+from tiny_versions import build_version, build_wide_base
 
 from sluice.data.record import Message
 from sluice.errors import IntegrityError
 from sluice.evaluation.generation import generate_answers
+from sluice.refs import ModelRef
 from sluice.serving.engine import BASE, Finished, Options, Piece, Started
 from sluice.serving.pointer import Served
 from sluice.serving.refusal import RefusedError
 from sluice.serving.settings import GatewaySettings
 from sluice.serving.text_stream import BROKEN
 from sluice.serving.transformers_engine import TransformersEngine
+from sluice.training.artifact import PROBE, TrainedModel
 from sluice.training.chat import as_chat, prompt_text
-from sluice.training.loading import load_base, load_tokenizer, with_adapter
+from sluice.training.loading import load_base, load_tokenizer, load_trained
 
 SYSTEM = "You sell tents."
 SHORT = Options(max_tokens=16)
@@ -32,16 +36,26 @@ class Parts:
     one: Served
     two: Served
 
+    def version(self, method: str, **settings: Any) -> Served:
+        """A version of another method, made when it is first asked for."""
+        name = "-".join([method, *map(str, settings.values())])
+        lake = self.settings.home_layout.lake
+        found = lake.find(f"{method}-3-{settings.get('quantization', 'nf4')}", ModelRef)
+        ref = found or build_version(
+            lake, Path(str(self.settings.base)), method, seed=3, system_prompt=SYSTEM, **settings
+        )
+        return Served(name, ref.digest, ref.uri)
+
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     home = tmp_path_factory.mktemp("home")
-    base = build_tiny_base(home / "base")
+    base = build_wide_base(home / "base")
     settings = GatewaySettings(
         home=home, model="shop", base=str(base), precision="fp32", system_prompt=SYSTEM, threads=1
     )
     lake = settings.home_layout.lake
-    refs = [build_tiny_model(lake, base, seed=seed, system_prompt=SYSTEM) for seed in (1, 2)]
+    refs = [build_version(lake, base, "lora", seed=n, system_prompt=SYSTEM) for n in (1, 2)]
     return Parts(settings, *(Served(str(n), r.digest, r.uri) for n, r in enumerate(refs, 1)))
 
 
@@ -82,7 +96,7 @@ def evaluated(parts: Parts, version: Served | None, texts: list[str]) -> list[st
     model, tokenizer = load_base(base, "fp32"), load_tokenizer(base)
     if version is not None:
         folder = parts.settings.home_layout.lake.path(version.ref)
-        model = with_adapter(model, folder / "adapter", "default")
+        model = load_trained(folder, base, TrainedModel.read(folder))
     chats = [as_chat([Message("user", text)], SYSTEM) for text in texts]
     prompts = [prompt_text(tokenizer, chat) for chat in chats]
     answers = generate_answers(model, tokenizer, prompts, max_new_tokens=16, batch_size=1)
@@ -152,10 +166,10 @@ def test_all_versions_share_one_base_which_goes_with_the_last(parts: Parts) -> N
     async def use(engine: TransformersEngine) -> None:
         await engine.load(parts.one)
         await engine.load(parts.two)
-        assert len(engine._bases) == 1
+        assert engine._models.bases == 1
         await engine.unload("1")
         await engine.unload("2")
-        assert not engine._bases
+        assert engine._models.bases == 0
 
     with_engine(replace(parts.settings, base=None), use)
 
@@ -163,7 +177,7 @@ def test_all_versions_share_one_base_which_goes_with_the_last(parts: Parts) -> N
 def test_loading_twice_is_loading_once_and_a_version_keeps_its_bytes(parts: Parts) -> None:
     async def use(engine: TransformersEngine) -> None:
         await asyncio.gather(engine.load(parts.one), engine.load(parts.one))
-        assert [len(base.adapters) for base in engine._bases.values()] == [1]
+        assert engine.loaded() == {"1"}
         with pytest.raises(RefusedError, match="never changes its bytes"):
             await engine.load(replace(parts.two, version="1"))
 
@@ -172,7 +186,7 @@ def test_loading_twice_is_loading_once_and_a_version_keeps_its_bytes(parts: Part
 
 def test_an_adapter_is_refused_on_another_base(parts: Parts, tmp_path: Path) -> None:
     base = build_tiny_base(tmp_path / "base")
-    ref = build_tiny_model(parts.settings.home_layout.lake, base, seed=9)
+    ref = build_version(parts.settings.home_layout.lake, base, "lora", seed=9)
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.5}))
 
@@ -225,5 +239,109 @@ def test_closing_an_answer_frees_the_lane(parts: Parts) -> None:
             assert isinstance(await anext(stream), Started)
             await stream.aclose()
         await asyncio.wait_for(answer(engine, BASE, options=Options(max_tokens=1)), timeout=2)
+
+    with_engine(parts.settings, use)
+
+
+SWAPS = [
+    ("lora", "full"),
+    ("lora", "prefix"),
+    ("prompt", "ia3"),
+    ("p_tuning", "vera"),
+    ("hybrid", "adalora"),
+    ("pissa", "dora"),
+    ("qlora", "lora"),
+]
+TEXTS = ["How long may I return a tent?", "能退货吗？"]
+
+
+@pytest.mark.parametrize(("before", "after"), SWAPS)
+def test_versions_of_two_methods_answer_as_evaluated_and_change_nothing_of_each_other(
+    parts: Parts, before: str, after: str
+) -> None:
+    old, new = parts.version(before), parts.version(after)
+
+    async def use(engine: TransformersEngine) -> None:
+        async def says(name: str) -> list[str]:
+            return [(await answer(engine, name, text)).rstrip(BROKEN) for text in TEXTS]
+
+        await engine.load(old)
+        assert await says(before) == evaluated(parts, old, TEXTS)
+        await engine.load(new)
+        assert await says(after) == evaluated(parts, new, TEXTS)
+        assert await says(before) == evaluated(parts, old, TEXTS)
+        await engine.unload(before)
+        assert await says(after) == evaluated(parts, new, TEXTS)
+        if "qlora" not in (before, after):  # then any form of the base may answer as `base`
+            assert await says(BASE) == evaluated(parts, None, TEXTS)
+
+    with_engine(parts.settings, use)
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_two_versions_over_a_quantised_base_share_it(parts: Parts, quantization: str) -> None:
+    """bitsandbytes packs weights when they are first used, and again when adapters are loaded."""
+    lake, base = parts.settings.home_layout.lake, Path(str(parts.settings.base))
+    one = parts.version("qlora", quantization=quantization)
+    ref = build_version(
+        lake, base, "qlora", seed=4, system_prompt=SYSTEM, quantization=quantization
+    )
+    two = Served("4", ref.digest, ref.uri)
+
+    async def use(engine: TransformersEngine) -> None:
+        await engine.load(one)
+        first = await answer(engine, one.version, TEXTS[0])
+        await engine.load(two)
+        assert engine._models.bases == 1
+        assert [(await answer(engine, "4", t)).rstrip(BROKEN) for t in TEXTS] == evaluated(
+            parts, two, TEXTS
+        )
+        assert await answer(engine, one.version, TEXTS[0]) == first
+
+    with_engine(parts.settings, use)
+
+
+def test_all_adapters_of_any_method_share_one_base(parts: Parts) -> None:
+    methods = ("lora", "prefix", "ia3", "prompt")
+
+    async def use(engine: TransformersEngine) -> None:
+        for method in methods:
+            await engine.load(parts.version(method))
+        await answer(engine, BASE)
+        assert engine._models.bases == 1
+        assert engine.loaded() == set(methods)
+
+    with_engine(parts.settings, use)
+
+
+def test_what_does_not_compute_as_it_did_when_trained_takes_no_traffic(
+    parts: Parts, tmp_path: Path
+) -> None:
+    """Bytes and digests agree, and yet what is loaded is another model: its probe tells."""
+    lake, good = (
+        parts.settings.home_layout.lake,
+        parts.settings.home_layout.lake.path(parts.one.ref),
+    )
+    with lake.aside() as folder:
+        shutil.copytree(good, folder, dirs_exist_ok=True)
+        (folder / "manifest.json").unlink(missing_ok=True)
+        shutil.copyfile(lake.path(parts.two.ref) / PROBE, folder / PROBE)
+        ref = lake.commit(folder, "models", "mixed", lambda u, d: ModelRef(u, d, "", "lora"))
+
+    async def use(engine: TransformersEngine) -> None:
+        with pytest.raises(IntegrityError, match="does not compute what was trained"):
+            await engine.load(Served("5", ref.digest, ref.uri))
+        assert engine.loaded() == frozenset()
+
+    with_engine(parts.settings, use)
+
+
+def test_learned_vectors_take_their_room_from_the_context(parts: Parts) -> None:
+    prompt = parts.version("prompt")
+
+    async def use(engine: TransformersEngine) -> None:
+        await engine.load(prompt)
+        found = await events(engine, "prompt", "a" * 440, Options(max_tokens=400))
+        assert found[0].prompt_tokens + found[-1].completion_tokens <= 512 - 16
 
     with_engine(parts.settings, use)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections import namedtuple
@@ -10,7 +11,9 @@ import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from sluice.errors import BaseModelError
-from sluice.training.base_model import converted, resolve_base
+from sluice.training.base_model import resolve_base
+from sluice.training.conversion import converted
+from sluice.training.remote_code import code_digest
 
 
 @pytest.fixture
@@ -58,10 +61,105 @@ def test_what_is_not_read_does_not_change_the_digest(base: Path, tmp_path: Path)
     assert resolve_base(str(base), None, tmp_path / "cache") == before
 
 
-def test_a_model_with_code_of_its_own_is_refused(base: Path, tmp_path: Path) -> None:
-    (base / "config.json").write_text('{"auto_map": {"AutoModel": "evil.Model"}}')
+CODE = '{"model_type": "evil", "auto_map": {"AutoModelForCausalLM": "code.Model"}}'
+
+
+@pytest.fixture
+def coded(base: Path) -> Path:
+    """A model folder that carries code, which must never run here."""
+    (base / "config.json").write_text(CODE)
+    (base / "code.py").write_text("raise RuntimeError('the code of the model ran')")
+    return base
+
+
+def test_a_model_with_code_of_its_own_is_refused(coded: Path, tmp_path: Path) -> None:
     with pytest.raises(BaseModelError, match="asks for code of its own"):
+        resolve_base(str(coded), None, tmp_path / "cache")
+    with pytest.raises(BaseModelError, match="asks for code of its own"):
+        resolve_base(str(coded), code_digest(coded, "it"), tmp_path / "cache")
+
+
+def test_code_beside_a_class_of_transformers_is_not_read(coded: Path, tmp_path: Path) -> None:
+    (coded / "config.json").write_text(CODE.replace("evil", "deepseek_v3"))
+    before = resolve_base(str(coded), None, tmp_path / "cache")
+    (coded / "code.py").write_text("other")
+    assert resolve_base(str(coded), None, tmp_path / "cache") == before
+    assert not before.remote_code
+
+
+def test_a_tokenizer_that_only_code_can_read_is_refused(base: Path, tmp_path: Path) -> None:
+    (base / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["code.T", null]}}')
+    assert not resolve_base(str(base), None, tmp_path / "cache").remote_code
+    (base / "tokenizer.json").unlink()
+    with pytest.raises(BaseModelError, match=r"auto_map in tokenizer_config\.json"):
         resolve_base(str(base), None, tmp_path / "cache")
+
+
+def test_permitted_code_must_be_pinned_and_the_error_says_how(coded: Path, tmp_path: Path) -> None:
+    with pytest.raises(BaseModelError, match=r"run 1 Python files .* not pinned") as refused:
+        resolve_base(str(coded), None, tmp_path / "cache", trust_remote_code=True)
+    pin = re.findall(r"model\.revision: ([0-9a-f]{64})`", str(refused.value))[0]
+    found = resolve_base(str(coded), pin, tmp_path / "cache", trust_remote_code=True)
+    assert found.remote_code
+    assert resolve_base(str(coded), pin, tmp_path / "cache", trust_remote_code=True) == found
+
+
+def test_code_that_changed_after_it_was_pinned_is_refused(coded: Path, tmp_path: Path) -> None:
+    pin = code_digest(coded, "it")
+    before = resolve_base(str(coded), pin, tmp_path / "cache", trust_remote_code=True)
+    (coded / "more").mkdir()
+    (coded / "more" / "code.py").write_text("pass")
+    with pytest.raises(BaseModelError, match=f"not those that {pin[:12]} pins"):
+        resolve_base(str(coded), pin, tmp_path / "cache", trust_remote_code=True)
+    pin = code_digest(coded, "it")
+    after = resolve_base(str(coded), pin, tmp_path / "cache", trust_remote_code=True)
+    assert after.digest != before.digest
+
+
+def test_a_folder_that_looks_like_a_commit_is_not_taken_for_one(
+    coded: Path, tmp_path: Path
+) -> None:
+    folder = coded.rename(tmp_path / ("0" * 40))
+    with pytest.raises(BaseModelError, match="not pinned"):
+        resolve_base(str(folder), None, tmp_path / "cache", trust_remote_code=True)
+
+
+def test_code_of_another_repository_is_refused_even_if_permitted(
+    coded: Path, tmp_path: Path
+) -> None:
+    (coded / "config.json").write_text(CODE.replace("code.Model", "else/where--code.Model"))
+    with pytest.raises(BaseModelError, match="code of another repository"):
+        resolve_base(str(coded), code_digest(coded, "it"), tmp_path / "c", trust_remote_code=True)
+
+
+@pytest.mark.parametrize(
+    ("revision", "said"), [(None, "no revision is named"), ("main", "`main` is not a commit")]
+)
+def test_code_of_a_hub_repository_needs_a_commit(
+    tmp_path: Path, revision: str | None, said: str
+) -> None:
+    with pytest.raises(BaseModelError, match=f"{said}.*40 hexadecimal"):
+        resolve_base("owner/name", revision, tmp_path / "cache", trust_remote_code=True)
+
+
+def test_a_commit_of_the_hub_pins_its_code(
+    coded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def fetched(name: str, **options: object) -> str:
+        asked.append(options)
+        return str(coded)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetched)
+    commit = "0123456789abcdef" * 2 + "01234567"
+    found = resolve_base("owner/name", commit, tmp_path / "cache", trust_remote_code=True)
+    assert found.remote_code
+    assert asked[0]["revision"] == commit
+    assert "*.py" in list(asked[0]["allow_patterns"])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(BaseModelError, match="asks for code of its own"):
+        resolve_base("owner/name", commit, tmp_path / "cache")
+    assert "*.py" not in list(asked[1]["allow_patterns"])  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +209,7 @@ def test_a_packages_file_is_converted_once_and_its_code_never_runs(
         for file in base.iterdir():
             shutil.copy(file, folder)
 
-    monkeypatch.setattr("sluice.training.base_model._dequantise", convert)
+    monkeypatch.setattr("sluice.training.conversion._dequantise", convert)
     name = "package:llm_made_up/model.gguf"
     first = resolve_base(name, None, tmp_path / "cache")
     assert resolve_base(name, None, tmp_path / "cache") == first
@@ -120,6 +218,24 @@ def test_a_packages_file_is_converted_once_and_its_code_never_runs(
     assert first.digest == resolve_base(str(base), None, tmp_path / "cache").digest
     (package / "model.gguf").write_bytes(b"GGUF, another one")
     assert resolve_base(name, None, tmp_path / "cache").folder != first.folder
+
+
+def test_a_file_is_converted_as_a_packages_is(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: Path
+) -> None:
+    def convert(gguf: Path, folder: Path) -> None:
+        for file in base.iterdir():
+            shutil.copy(file, folder)
+
+    monkeypatch.setattr("sluice.training.conversion._dequantise", convert)
+    by_package = resolve_base("package:llm_made_up/model.gguf", None, tmp_path / "cache")
+    by_path = resolve_base(str(package / "model.gguf"), None, tmp_path / "cache")
+    assert (by_path.folder, by_path.digest) == (by_package.folder, by_package.digest)
+
+
+def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(BaseModelError, match=r"no model file .*gone\.gguf"):
+        resolve_base(str(tmp_path / "gone.gguf"), None, tmp_path / "cache")
 
 
 def test_a_conversion_that_fails_leaves_nothing_behind(package: Path, tmp_path: Path) -> None:

@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from sluice.training.checkpoints import MARKER, newest_verified, seal, step_of, verifies
+from sluice.training.checkpoints import (
+    MARKER,
+    UNFINISHED,
+    checkpoints,
+    let_go,
+    newest_verified,
+    publish,
+    seal,
+    step_of,
+    verifies,
+)
 
 
 def checkpoint(folder: Path, step: int, *, sealed: bool = True) -> Path:
@@ -52,3 +62,37 @@ def test_with_none_left_training_begins_anew(tmp_path: Path) -> None:
     checkpoint(tmp_path, 5, sealed=False)
     (tmp_path / "request.json").write_text("{}")
     assert newest_verified(tmp_path) is None
+
+
+def test_what_is_cut_off_while_being_written_is_never_a_checkpoint(tmp_path: Path) -> None:
+    checkpoint(tmp_path, 5)
+    (tmp_path / UNFINISHED).mkdir()
+    cut_off = checkpoint(tmp_path / UNFINISHED, 10, sealed=False)
+    (tmp_path / UNFINISHED / "settings.json").write_text("{}")
+    assert checkpoints(tmp_path) == [tmp_path / "checkpoint-5"]
+    assert newest_verified(tmp_path) == tmp_path / "checkpoint-5"
+    assert not cut_off.exists()
+    assert (tmp_path / UNFINISHED / "settings.json").exists()
+
+
+def test_a_published_one_has_its_place_and_verifies_with_its_folders(tmp_path: Path) -> None:
+    (tmp_path / UNFINISHED).mkdir()
+    written = checkpoint(tmp_path / UNFINISHED, 10, sealed=False)
+    (written / "global_step10").mkdir()
+    (written / "global_step10" / "shard").write_bytes(b"1234")
+    checkpoint(tmp_path, 10, sealed=False)  # one of the same step that was damaged
+    place = publish(written, tmp_path)
+    assert place == tmp_path / "checkpoint-10"
+    assert verifies(place)
+    assert not written.exists()
+    (place / "global_step10" / "shard").write_bytes(b"1235")
+    assert not verifies(place)
+
+
+def test_the_newest_and_the_protected_are_kept(tmp_path: Path) -> None:
+    (tmp_path / UNFINISHED).mkdir()
+    for step in (2, 4, 6, 8, 10):
+        checkpoint(tmp_path, step)
+    let_go(tmp_path, 2, [4])
+    assert [step_of(path) for path in checkpoints(tmp_path)] == [4, 8, 10]
+    assert list((tmp_path / UNFINISHED).iterdir()) == []

@@ -5,29 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 from safetensors.torch import load_file, save_file
 from tiny_models import build_tiny_base
+from tiny_training import SYSTEM, Place, placed, rows, trainers
 
 from sluice.child_process import EVENTS, Event
 from sluice.data.json_lines import read_json_lines
-from sluice.data.parts import write_records
-from sluice.data.record import Message, Record, content_id
 from sluice.errors import TrainingError
 from sluice.lake import Lake, read_json
-from sluice.recipe import DataSection, ModelSection, Recipe, TrainingSection
-from sluice.refs import DatasetRef, ModelRef
+from sluice.refs import ModelRef
 from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER, TrainedModel
 from sluice.training.loading import load_base, load_tokenizer, with_adapter
 from sluice.training.probe import require_same
 from sluice.training.rows import tokenised
-from sluice.training.train import history_file, train_step, training_key
+from sluice.training.train import history_file, training_key
 
 pytestmark = [
     pytest.mark.server,
@@ -36,76 +31,11 @@ pytestmark = [
 ]
 
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
-SYSTEM = "You sell tents."
-SETTINGS: dict[str, Any] = {
-    "learning_rate": 5e-3,
-    "epochs": 3,
-    "batch_size": 4,
-    "rank": 4,
-    "alpha": 8,
-    "dropout": 0.1,  # random at every step: resuming must restore the generators too
-    "precision": "fp32",
-    "threads": 1,
-    "checkpoint_every_steps": 4,
-}
-
-
-def trainers() -> list[psutil.Process]:
-    """The trainers that this process has started; a server of other tests may be its child too."""
-    children = psutil.Process().children()
-    return [child for child in children if "sluice.training.worker" in child.cmdline()]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A lake with a data set, a tiny base and a cache."""
-
-    lake: Lake
-    dataset: DatasetRef
-    base: Path
-
-    def train(
-        self, on_event: Callable[[Event], None] = lambda event: None, **settings: Any
-    ) -> ModelRef:
-        return train_step(self.dataset, self.recipe(**settings), self.lake, self.cache, on_event)
-
-    def recipe(self, **settings: Any) -> Recipe:
-        return Recipe(
-            model=ModelSection(name="shop", base=str(self.base), system_prompt=SYSTEM),
-            data=DataSection(evaluation_share=0.1),
-            training=TrainingSection(**{**SETTINGS, **settings}),
-        )
-
-    @property
-    def cache(self) -> Path:
-        return self.lake.root.parent / "cache"
-
-
-def rows(count: int) -> list[Record]:
-    chats = [
-        (
-            Message("user", f"How much is tent {n}?" + " Please tell me." * (n % 3)),
-            Message("assistant", f"Tent {n} costs {n * 7} crowns."),
-        )
-        for n in range(count)
-    ]
-    return [Record(content_id(chat), chat, "made up", n) for n, chat in enumerate(chats, 1)]
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny_base(tmp_path_factory.mktemp("tiny") / "base")
-
-
-def placed(folder: Path, base: Path, count: int = 24) -> Place:
-    lake = Lake(folder / "lake")
-    with lake.aside() as out:
-        write_records(out / "train", rows(count))
-        write_records(out / "validation", rows(count + 4)[count:])
-        dataset = lake.commit(
-            out, "contracted", "data", lambda uri, digest: DatasetRef(uri, digest, count)
-        )
-    return Place(lake, dataset, base)
 
 
 @dataclass(frozen=True)
@@ -169,7 +99,7 @@ def test_a_finished_step_is_not_done_again(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("it trained again")
 
-    monkeypatch.setattr("sluice.training.train.launched", never)
+    monkeypatch.setattr("sluice.training.train.recovering", never)
     assert trained.place.train() == trained.model
     assert trained.place.train(timeout_minutes=1) == trained.model
     with pytest.raises(AssertionError, match="again"):
