@@ -21,7 +21,7 @@ from sluice.recipe import ComputeSection, Recipe
 from sluice.recipe_file import load_recipe
 from sluice.refs import DatasetRef, ModelRef, Ref
 from sluice.training.artifact import TrainedModel
-from sluice.training.base_model import resolve_base
+from sluice.training.base_model import base_of
 from sluice.training.reproduction import Reproduction, compare
 from sluice.training.train import train_step
 
@@ -84,13 +84,13 @@ def _make_again(
         rows = sum(ref.rows for ref in recorded.raw)
         stages.tell(f"{rows} rows in {len(recorded.raw)} batches, as they were read then")
     with stages.of("make the data again"):
-        base = resolve_base(recipe.model.base, recipe.model.revision, cache_dir())
+        base = base_of(recipe.model, cache_dir())
         preparation = Preparation(
             recipe,
             folder,
             lake,
             work / "data_docs",
-            base.folder / "tokenizer.json",
+            base.tokenizer_file,
             tell=lambda progress: stages.show(progress.told),
         )
         trail = _prepared(preparation, recorded, outer)

@@ -10,8 +10,12 @@ from sluice.child_process import Event
 from sluice.data.funnel import Trail
 from sluice.data.json_lines import read_json_lines
 from sluice.errors import RegistryError
-from sluice.refs import ModelRef
-from sluice.registry.tracking import EventFeed, Tracked, open_run, send_history
+from sluice.refs import ModelRef, Ref
+from sluice.registry.tracking import EventFeed, Tracked, log_provenance, open_run, send_history
+from sluice.registry.versions import CHAMPION, by_alias
+from sluice.training.artifact import TrainedModel
+from sluice.training.provenance import PROVENANCE
+from sluice.training.start import withdrawn_behind
 from sluice.training.train import history_file, train_step
 from tasks.artifacts import TrainingProgress, publish_link
 from tasks.job import Job, job_task
@@ -37,11 +41,39 @@ def train(job: Job, trail: Trail) -> tuple[ModelRef, Tracked]:
         for follower in followers:
             follower(event)
 
-    model = train_step(trail.contracted, job.recipe, job.lake, job.cache, follow)
+    start = start_of(job)
+    model = train_step(
+        trail.contracted, job.recipe, job.lake, job.cache, follow, start=start, trail=trail
+    )
     tracked = tracked or open_tracking(job, trail)
     # All points again, from the lake: those that MLflow has already are the same points to it.
     send_history(tracked, read_json_lines(history_file(job.lake, model)))
+    log_provenance(tracked, job.lake.manifest(model).get(PROVENANCE, {}))
     return model, tracked
+
+
+def start_of(job: Job) -> ModelRef | None:
+    """The champion, where the recipe goes on from its weights and there is one."""
+    if job.recipe.training.start_from == "base":
+        return None
+    champion = by_alias(job.tracking_uri, job.recipe.model.name, CHAMPION)
+    if champion is None:
+        log.warning("There is no champion to go on from yet: training begins at the base.")
+        return None
+    job.lake.manifest(Ref(champion.uri, champion.digest))  # says so if its folder is gone
+    start = champion.reference(TrainedModel.read(job.lake.root / champion.uri))
+    withdrawn = withdrawn_behind(start, job.lake)
+    if withdrawn:
+        batches = ", ".join(digest[:12] for digest in withdrawn)
+        log.warning(
+            "Version %s, the champion, was trained on what was withdrawn since (batch %s): "
+            "training begins at the base, which has not seen it.",
+            champion.version,
+            batches,
+        )
+        return None
+    log.info("Training goes on from version %s, the champion.", champion.version)
+    return start
 
 
 def _log_notices() -> Callable[[Event], None]:

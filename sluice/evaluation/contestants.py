@@ -46,7 +46,9 @@ class Contestants:
         """One of the models; let go of the one before, first."""
         request = self._request
         if wanted.folder is None:
-            tokenizer = load_tokenizer(Path(request.tokenizer))
+            tokenizer = load_tokenizer(
+                Path(request.tokenizer), trust_remote_code=request.remote_code
+            )
             return Contestant(
                 self._base(self._form(wanted)).bare(), tokenizer, request.system_prompt
             )

@@ -78,6 +78,21 @@ def log_scores(
             send(tracked.run_id, str(path), folder or None)
 
 
+def log_provenance(tracked: Tracked, facts: Mapping[str, Any]) -> None:
+    """Log what a training ran on and with, as `provenance.json`, and its commit as a tag.
+
+    Models of before have no such facts: nothing is logged of them.
+    """
+    if not facts:
+        return
+    code: dict[str, Any] = facts.get("code") or {}
+    with explained(tracked.uri, "logging the provenance"):
+        client: Any = client_for(tracked.uri)
+        client.log_dict(tracked.run_id, dict(facts), "provenance.json")
+        if code:  # the tag under which MLflow's pages show it
+            client.set_tag(tracked.run_id, "mlflow.source.git.commit", code["commit"])
+
+
 def close_run(tracked: Tracked, status: str, outcome: str) -> None:
     """End the run in MLflow (`FINISHED` or `FAILED`); trouble with that is only a warning."""
     try:

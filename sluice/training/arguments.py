@@ -10,6 +10,7 @@ from trl.trainer.sft_config import SFTConfig
 from sluice.recipe import TrainingSection
 from sluice.training.choices import Choices
 from sluice.training.launch.sharing import sharing_arguments
+from sluice.training.methods.catalogue import METHODS
 
 
 def arguments_of(
@@ -22,8 +23,10 @@ def arguments_of(
     sharing = sharing_arguments(
         settings.launcher, work, precision=choices.precision, checkpointing=checkpointing
     )
-    # The weights themselves are bf16 where that pays; autocast on top only adds conversions.
-    given: dict[str, Any] = {"bf16": False, **sharing}
+    # Frozen weights are bf16 themselves where that pays; autocast on top only adds conversions.
+    # Weights that are trained stay fp32, and are rounded for each product.
+    rounded = choices.precision == "bf16" and METHODS[settings.method].whole
+    given: dict[str, Any] = {"bf16": rounded, **sharing}
     arguments = SFTConfig(
         output_dir=str(work),
         use_cpu=choices.device == "cpu",

@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from sluice.child_process import EVENTS, Event
+from sluice.data.funnel import Trail
 from sluice.data.parts import count_rows
 from sluice.lake import Lake, digest_of, step_key
 from sluice.recipe import Recipe
 from sluice.refs import DatasetRef, ModelRef
 from sluice.training.artifact import TrainedModel
-from sluice.training.base_model import BaseModel, resolve_base
+from sluice.training.base_model import BaseModel, base_of
+from sluice.training.provenance import PROVENANCE, provenance
 from sluice.training.recovery import recovering
 from sluice.training.request import TrainingRequest
+from sluice.training.start import check_start, rows_to_train
+from sluice.training.templates import template_text
 
-CODE = 3  # raise it when the same inputs would train another model
+CODE = 4  # raise it when the same inputs would train another model
 
 
 def training_key(
@@ -30,7 +34,8 @@ def training_key(
 
 def _what_is_read(recipe: Recipe) -> tuple[str | None, str | None, dict[str, object]]:
     settings = recipe.training.model_dump(mode="json", exclude={"timeout_minutes"})
-    return recipe.model.system_prompt, recipe.model.chat_template, settings
+    # The template's text, not its name: a file may change under its name.
+    return recipe.model.system_prompt, template_text(recipe.model.chat_template), settings
 
 
 def train_step(
@@ -40,17 +45,21 @@ def train_step(
     cache: Path,
     on_event: Callable[[Event], None],
     start: ModelRef | None = None,
+    trail: Trail | None = None,
 ) -> ModelRef:
     """Train on a data set's `train` rows, in a process of its own, or find it already trained.
 
-    `start` is the trained model whose weights it goes on from; None begins at the base.
+    `start` is the trained model whose weights it goes on from; None begins at the base. `trail`
+    has the data sets that led to `dataset`; the model's manifest then tells how to make it again.
 
     A training that was killed continues from its newest checkpoint that verifies.
 
     Raises:
-        TrainingError: the process died, the loss was not finite, or there is nothing to train on.
+        TrainingError: the process died, the loss was not finite, there is nothing to train on, or
+            `start` is another kind of model.
     """
-    base = resolve_base(recipe.model.base, recipe.model.revision, cache)
+    base = base_of(recipe.model, cache)
+    begun = check_start(start, recipe, base, lake) if start else None
     key = training_key(dataset, recipe, base, start)
     found = lake.find(key, ModelRef)
     if found:
@@ -58,9 +67,13 @@ def train_step(
         return found
     work = lake.work(key)
     with lake.aside() as out:
-        request = _request(dataset, recipe, base, start, lake, work, out)
+        rows, replay = rows_to_train(dataset, recipe, begun, lake, work)
+        request = _request(dataset, rows, recipe, base, start, lake, work, out)
         facts = recovering(request, work, on_event)
-        _describe(dataset, recipe, base, start, lake, facts).write(out)
+        environment = facts.pop("environment", None)
+        if replay:
+            facts["replay"] = replay.to_json()
+        _describe(dataset, rows, recipe, base, start, facts).write(out)
         ref = lake.commit(
             out,
             "models",
@@ -69,6 +82,7 @@ def train_step(
                 uri, digest, base=recipe.model.base, method=recipe.training.method
             ),
             training=facts,
+            **{PROVENANCE: provenance(dataset, recipe, base, start, trail, lake, environment)},
         )
     _clear_up(lake, ref, work)
     return ref
@@ -91,6 +105,7 @@ def history_file(lake: Lake, model: ModelRef) -> Path:
 
 def _request(
     dataset: DatasetRef,
+    rows: Path,
     recipe: Recipe,
     base: BaseModel,
     start: ModelRef | None,
@@ -104,8 +119,8 @@ def _request(
         base_folder=str(base.folder),
         system_prompt=recipe.model.system_prompt,
         chat_template=recipe.model.chat_template,
-        remote_code=recipe.model.trust_remote_code,
-        train=str(folder / "train"),
+        remote_code=base.remote_code,
+        train=str(rows),
         validation=str(folder / "validation"),
         settings=recipe.training,
         start=str(lake.path(start)) if start else None,
@@ -116,10 +131,10 @@ def _request(
 
 def _describe(
     dataset: DatasetRef,
+    rows: Path,
     recipe: Recipe,
     base: BaseModel,
     start: ModelRef | None,
-    lake: Lake,
     facts: dict[str, Any],
 ) -> TrainedModel:
     return TrainedModel(
@@ -131,9 +146,9 @@ def _describe(
         system_prompt=recipe.model.system_prompt,
         dataset_digest=dataset.digest,
         recipe_digest=digest_of(_what_is_read(recipe)),
-        rows=count_rows(lake.path(dataset) / "train"),
+        rows=count_rows(rows),
         quantization=recipe.training.quantization if recipe.training.method == "qlora" else None,
-        remote_code=recipe.model.trust_remote_code,
+        remote_code=base.remote_code,
         chat_digest=facts.get("chat_digest"),
         started_from=start.digest if start else None,
     )

@@ -18,6 +18,7 @@ from sluice.training.fast.answer_loss import answer_loss, last_hidden
 from sluice.training.fast.flat_rows import flat_rows
 from sluice.training.fast.isolated_attention import isolated_rows, use_isolated_attention
 from sluice.training.fast.plan import Plan, inner_model, plan_for
+from sluice.training.launch.filler import filled
 from sluice.training.methods.resuming import restored
 from sluice.training.rows import NOT_LEARNED
 
@@ -30,22 +31,25 @@ class RowsByLength(Sampler[int]):
     """Rows of like length together (less padding), in an order of its own in each epoch.
 
     The order comes from seed and epoch alone. transformers' own sampler draws it from the global
-    generator, whose state at the epoch's beginning a resumed training does not have.
+    generator, whose state at the epoch's beginning a resumed training does not have. Several
+    processes take `at_once` rows together; a filler completes the last of them.
     """
 
-    def __init__(self, lengths: list[int], batch: int, seed: int, epoch: Callable[[], int]) -> None:
-        self._lengths, self._batch = lengths, batch
+    def __init__(
+        self, lengths: list[int], batch: int, seed: int, epoch: Callable[[], int], at_once: int = 1
+    ) -> None:
+        self._lengths, self._batch, self._at_once = lengths, batch, at_once
         self._seed, self._epoch = seed, epoch
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self._lengths) + -len(self._lengths) % self._at_once
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self._seed + self._epoch())
         indices = pt_utils.get_length_grouped_indices(
             self._lengths, self._batch, generator=generator
         )
-        return iter(indices)
+        return iter(filled(indices, self._at_once))
 
 
 class Trainer(SFTTrainer):
@@ -55,9 +59,9 @@ class Trainer(SFTTrainer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        model: Any = self.model
-        settings: Any = self.args
+        cast("Any", super()).__init__(*args, **kwargs)
+        trl: Any = self
+        model, settings = trl.model, trl.args
         self._learner: Any = model
         self.plan: Plan = plan_for(
             model, processes=settings.world_size, checkpointing=settings.gradient_checkpointing
@@ -108,9 +112,13 @@ class Trainer(SFTTrainer):
         rows: Any = cast("Any", self).train_dataset if train_dataset is None else train_dataset
         lengths = [len(ids) for ids in rows["input_ids"]]
         args: Any = self.args
+        at_once = 1
+        if args.world_size > 1:
+            lengths.pop()  # the filler
+            at_once = args.train_batch_size * args.world_size
         # Over all processes: with any number of them, a step sees the same rows.
         batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        return RowsByLength(lengths, batch, args.seed, self._epochs_done)
+        return RowsByLength(lengths, batch, args.seed, self._epochs_done, at_once)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate without drawing random numbers: dropout would miss them after a resume."""

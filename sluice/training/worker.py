@@ -12,33 +12,24 @@ from transformers import TrainerState, set_seed
 from transformers.utils import logging as transformers_logging
 
 from sluice.child_process import EventWriter, run_child
-from sluice.data.parts import read_records
 from sluice.errors import TrainingError
-from sluice.training.arguments import arguments_of
-from sluice.training.checkpoints import (
-    UNFINISHED,
-    drop_unfinished,
-    newest_verified,
-    step_of,
-    verifies,
-)
-from sluice.training.choices import Choices, choose
+from sluice.training.chat import chat_digest, stop_ids
+from sluice.training.checkpoints import drop_unfinished, newest_verified, step_of, verifies
 from sluice.training.follow import Follower
+from sluice.training.hardware import probed
 from sluice.training.keeping import Keeper
 from sluice.training.launch import group
-from sluice.training.loading import load_base, load_tokenizer
-from sluice.training.methods.apply import with_method
-from sluice.training.methods.resuming import callbacks_for
-from sluice.training.refusals import (
-    refuse_nothing_learned,
-    refuse_nothing_to_learn,
-    trainable_parameters,
-)
+from sluice.training.launch.whole_model import whole_model
+from sluice.training.loading import load_tokenizer
+from sluice.training.methods.apply import prepared
+from sluice.training.provenance import environment_here
+from sluice.training.refusals import refuse_nothing_learned
 from sluice.training.request import TrainingRequest
-from sluice.training.rows import RowCounts, tokenised
+from sluice.training.rows import RowCounts
 from sluice.training.saving import save_model
+from sluice.training.setting_up import about, trainer_for
 from sluice.training.stopping import StopSignal
-from sluice.training.trainer import Trainer
+from sluice.training.templates import with_template
 from sluice.training.validations import STATE, Validations
 
 
@@ -46,76 +37,45 @@ def train(fields: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
     """Train one model and leave it in the request's `out`; returns facts about the training."""
     transformers_logging.disable_progress_bar()
     request = TrainingRequest.from_json(fields)
-    choices = choose(request.settings)
+    group.join(probed().device)
     set_seed(request.settings.seed)
-    tokenizer = load_tokenizer(Path(request.base_folder))
-    trainer, counts = _trainer(request, choices, tokenizer)
-    about = _about(trainer, request, choices, counts)
+    tokenizer = with_template(
+        load_tokenizer(Path(request.base_folder), trust_remote_code=request.remote_code),
+        request.chat_template,
+    )
+    trainer, choices, counts = trainer_for(request, tokenizer)
+    facts = about(trainer, request, choices, counts)
     resumed = group.from_first(lambda: newest_verified(Path(request.work)))
     step = step_of(resumed) if resumed else 0
     emit.keep(lambda event: event.get("step", 0) <= step)
     if resumed is None:
         _say_what_is_cut(counts, emit)
-    trainer.add_callback(Follower(emit, step, about))
+    trainer.add_callback(Follower(emit, step, facts))
     _steps(trainer, request, emit, resumed)
     refuse_nothing_learned(trainer.state.log_history)
     kept = _keep(trainer, request)
-    save_model(trainer.model, tokenizer, request, Path(request.out))
-    facts = {"steps": trainer.state.global_step, "kept_step": kept, "resumed_from_step": step}
-    return {"precision": choices.precision, **about, **facts}
-
-
-def _trainer(request: TrainingRequest, choices: Choices, tokenizer: Any) -> tuple[Any, RowCounts]:
-    settings = request.settings
-    rows, counts = _rows(request.train, request, tokenizer)
-    validation, _ = _rows(request.validation, request, tokenizer)
-    validated = len(validation) > 0
-    refuse_nothing_to_learn(counts, settings, has_validation=validated)
-    base = load_base(Path(request.base_folder), choices.precision)
-    model = with_method(base, settings, tokenizer)
-    trainer = Trainer(
-        model=model,
-        args=arguments_of(
-            settings, choices, Path(request.work) / UNFINISHED, has_validation=validated
-        ),
-        train_dataset=rows,
-        eval_dataset=validation if validated else None,
-        processing_class=tokenizer,
-        callbacks=callbacks_for(settings, model),
-    )
-    return trainer, counts
-
-
-def _rows(folder: str, request: TrainingRequest, tokenizer: Any) -> tuple[Any, RowCounts]:
-    records = read_records(Path(folder))
-    return tokenised(records, tokenizer, request.system_prompt, request.settings.max_length)
-
-
-def _about(
-    trainer: Any, request: TrainingRequest, choices: Choices, counts: RowCounts
-) -> dict[str, Any]:
-    # As they are in effect: a recovery from too little memory changes the first two.
-    settings, processes = request.settings, trainer.args.world_size
-    batch = {
-        "batch_size": settings.batch_size,
-        "gradient_accumulation": settings.gradient_accumulation,
-        "processes": processes,
-        "rows_per_step": settings.batch_size * settings.gradient_accumulation * processes,
-    }
+    model = whole_model(trainer, lambda: prepared(request, choices.precision, tokenizer))
+    if model is not None:  # on the first process only
+        save_model(model, tokenizer, request, Path(request.out))
+        facts["chat_digest"] = chat_digest(tokenizer, stop_ids(model, tokenizer))
+    group.wait_for_all()
     return {
-        "choices": choices.to_json(),
-        "rows": counts.to_json(),
-        "effective_batch": batch,
-        "trainable_parameters": trainable_parameters(trainer.model),
+        "precision": choices.precision,
+        **facts,
+        "steps": trainer.state.global_step,
+        "kept_step": kept,
+        "resumed_from_step": step,
+        "environment": environment_here(),
     }
 
 
 def _say_what_is_cut(counts: RowCounts, emit: EventWriter) -> None:
-    if counts.cut or counts.blank:
+    if counts.cut or counts.without_answer or counts.blank:
         text = (
-            f"{counts.cut} answers lost their end to `training.max_length`, "
-            f"{counts.without_answer} of them all of it; {counts.blank} answers hold no text. "
-            f"{counts.rows} rows are left to train on."
+            f"{counts.cut} of {counts.rows + counts.without_answer + counts.blank} answers were "
+            "longer than `training.max_length` or the model's context allows and lost their end; "
+            f"{counts.without_answer} lost all of it and {counts.blank} were blank, and these are "
+            "left out."
         )
         emit({"kind": "notice", "text": text})
 

@@ -70,7 +70,8 @@ def blocks_of(lengths: Sequence[int]) -> tuple[Block, ...]:
     start = 0
     for length in [*lengths, 0]:
         longest = max([*group, length])
-        if group and longest * (len(group) + 1) > PADDING_ALLOWED * (sum(group) + length):
+        padded = longest * (len(group) + 1)
+        if group and (not length or padded > PADDING_ALLOWED * (sum(group) + length)):
             blocks.append(_block(group, start))
             start += sum(group)
             group = []

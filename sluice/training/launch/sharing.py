@@ -77,6 +77,7 @@ def deepspeed_settings(launcher: LauncherSection, *, precision: str) -> dict[str
 
 def _written(path: Path, settings: dict[str, Any]) -> str:
     if group.is_first():
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, settings)
     group.wait_for_all()
     return str(path)

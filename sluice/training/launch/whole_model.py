@@ -24,17 +24,23 @@ def whole_model(trainer: Any, build: Callable[[], Any]) -> Any:
     """
     if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         return trainer.accelerator.unwrap_model(trainer.model) if group.is_first() else None
-    names = {name for name, weights in trainer.model.named_parameters() if weights.requires_grad}
+    trained = (name for name, weights in trainer.model.named_parameters() if weights.requires_grad)
+    names = {_plain(name) for name in trained}
     gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if not group.is_first():
         return None
     model = build()
-    trained = {name: gathered[name] for name in names if name in gathered}
-    unknown = model.load_state_dict(trained, strict=False).unexpected_keys
-    if unknown or len(trained) < len(names):
-        lost = sorted({*unknown, *(names - set(trained))})
+    found = {name: gathered[name] for name in names if name in gathered}
+    unknown = model.load_state_dict(found, strict=False).unexpected_keys
+    if unknown or len(found) < len(names):
+        lost = sorted({*unknown, *(names - set(found))})
         raise TrainingError(
             f"{len(lost)} of {len(names)} trained tensors could not be gathered for saving (first: "
             f"{lost[0]}). The checkpoints are kept. Train with `training.launcher.strategy: ddp`."
         )
     return model
+
+
+def _plain(name: str) -> str:
+    """A parameter's name without what activation checkpointing and compilation put into it."""
+    return name.replace("_checkpoint_wrapped_module.", "").replace("_orig_mod.", "")

@@ -47,6 +47,11 @@ class MethodSpec:
     checkpointing: bool = True
 
     @property
+    def before_prompt(self) -> bool:
+        """Whether what is learned stands before the prompt and takes room in the context."""
+        return self.peft_type in ("PREFIX_TUNING", "P_TUNING", "PROMPT_TUNING")
+
+    @property
     def shares_base(self) -> bool:
         """Whether one base in memory can carry several such adapters."""
         return self.kept == "adapter" and self.alone is None
