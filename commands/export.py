@@ -18,6 +18,8 @@ def export(
     ] = False,
 ) -> None:
     """Write a version as a model folder for transformers, vLLM and others."""
+    import shutil
+
     from commands.console import console
     from sluice.child_process import run_module
     from sluice.errors import SluiceError
@@ -55,6 +57,7 @@ def export(
             on_event=lambda event: None,
             timeout_seconds=TIMEOUT_SECONDS,
         )
+    shutil.rmtree(work, ignore_errors=True)
     console.print(
         f"[green]✓[/] version {version} ({manifest['method']}) is in {output}; its logits differ "
         f"from the trained model's by up to {manifest['largest_logit_difference']:.2g}"

@@ -17,6 +17,7 @@ from sluice.home import Home
 from sluice.run_record import RunRecord, read_records
 
 LOOK_SECONDS = 0.5
+WIDE = 110  # columns from which a long bar leaves the words beside it whole
 
 
 class Follower:
@@ -44,8 +45,10 @@ class Follower:
         events = self._new_events(record)
         for event in events:
             self._tell_notice(event)
-        if events:
-            self._show(events[-1])
+        texts = [shown for shown in map(bar_of, events) if shown]
+        if texts:
+            text, done, total = texts[-1]
+            self._progress.update(self._bar, description=text, completed=done, total=total)
         return record
 
     def _new_events(self, record: RunRecord) -> list[dict[str, Any]]:
@@ -64,18 +67,26 @@ class Follower:
             self._told.add(event["text"])
             self._progress.print(f"[yellow]![/] {escape(event['text'])}")
 
-    def _show(self, event: dict[str, Any]) -> None:
-        if event.get("kind") == "step":
-            left = told_seconds(event["seconds_left"])
-            speed = f"{event['tokens_per_second']:.0f} tokens/s"
-            text = f"training  loss {event['loss']:.3f}  {speed}  about {left} left"
-            done, total = event["step"], event["total_steps"]
-        elif "phase" in event:
-            text = f"{event['model']}: {event['phase']}"
-            done, total = event["done"], event["total"]
-        else:
-            return
-        self._progress.update(self._bar, description=text, completed=done, total=total)
+
+def bar_of(event: dict[str, Any]) -> tuple[str, int, int] | None:
+    """What the bar says of an event of training or evaluation, steps done, and all of them.
+
+    None where it says nothing of them: a notice, a validation loss.
+    """
+    if event.get("kind") == "start":
+        step, total = event["resumed_from_step"], event["total_steps"]
+        told = f", from step {step} on" if step else ""
+        return f"training  {total} steps{told}", step, total
+    if event.get("kind") == "step":
+        step, total = event["step"], event["total_steps"]
+        parts = [f"training  step {step}/{total}", f"loss {event['loss']:.3f}"]
+        if event["tokens_per_second"]:  # not known of a first step
+            parts.append(f"{event['tokens_per_second']:.0f} tokens/s")
+        parts.append(f"about {told_seconds(event['seconds_left'])} left")
+        return "  ".join(parts), step, total
+    if "phase" in event:
+        return f"{event['model']}: {event['phase']}", event["done"], event["total"]
+    return None
 
 
 def step_line(name: str, seconds: float, detail: str) -> str:
@@ -89,7 +100,7 @@ def progress_shown() -> Iterator[Progress]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=30 if console.width >= WIDE else 8),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from commands.follow import progress_shown, step_line
+from commands.follow import bar_of, progress_shown, step_line
 
 
 class Stages:
@@ -55,10 +55,7 @@ class Stages:
 
     def follow(self, event: dict[str, Any]) -> None:
         """Take an event of the trainer's."""
-        if not self._quiet and event.get("kind") == "step":
-            self._progress.update(
-                self._bar,
-                description=f"training  loss {event['loss']:.3f}",
-                completed=event["step"],
-                total=event["total_steps"],
-            )
+        shown = None if self._quiet else bar_of(event)
+        if shown:
+            text, done, total = shown
+            self._progress.update(self._bar, description=text, completed=done, total=total)

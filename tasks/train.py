@@ -19,12 +19,15 @@ from sluice.training.start import withdrawn_behind
 from sluice.training.train import history_file, train_step
 from tasks.artifacts import TrainingProgress, publish_link
 from tasks.job import Job, job_task
+from tasks.trained_line import trained_line
 
 log = logging.getLogger("prefect.sluice")
 
 
-def _describe(_: Job, result: tuple[ModelRef, Tracked]) -> str:
-    return f"model {result[0].digest[:12]}"
+def _describe(job: Job, result: tuple[ModelRef, Tracked]) -> str:
+    model, _ = result
+    history = read_json_lines(history_file(job.lake, model))
+    return trained_line(model, job.lake.manifest(model)["training"], history)
 
 
 @job_task("train", _describe)

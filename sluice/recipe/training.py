@@ -206,6 +206,24 @@ class TrainingSection(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _can_be_shared(self) -> Self:
+        launcher = self.launcher
+        zero_3 = launcher.strategy == "deepspeed" and launcher.zero_stage == 3
+        if self.method == "qlora" and (launcher.strategy == "fsdp" or zero_3):
+            way = "zero_stage: 3" if zero_3 else "strategy: fsdp"
+            raise ValueError(
+                f"`method: qlora` cannot be with `launcher.{way}`: weights that are stored in 4 or "
+                "8 bits cannot be cut into shares. Take `launcher.strategy: ddp`, deepspeed's "
+                "`zero_stage: 2`, or `method: lora`"
+            )
+        if launcher.strategy == "fsdp" and self.optimizer.endswith("_8bit"):
+            raise ValueError(
+                f"`optimizer: {self.optimizer}` cannot be with `launcher.strategy: fsdp`: it "
+                "cannot see tensors that are cut into shares. Take `adamw`, or `auto`"
+            )
+        return self
+
 
 _ONLY_FOR: dict[str, tuple[Method, ...]] = {
     "fully_trained": ("hybrid",),

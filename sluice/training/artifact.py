@@ -19,6 +19,7 @@ from sluice.training.base_model import BaseModel, resolve_base
 
 MODEL_FILE = "model.json"
 ADAPTER = "adapter"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHTS = "weights"
 TOKENIZER = "tokenizer"
 PROBE = "probe.safetensors"

@@ -5,7 +5,7 @@ What the recipe says is taken; where it says `auto`, the machine and the size of
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sluice.errors import TrainingError
@@ -17,7 +17,7 @@ from sluice.training.memory import trained_parameters
 from sluice.training.memory_choice import SAID, Why, Work, fitting
 
 COMPILE_SECONDS = 120.0  # a few minutes at most; for one decoder layer, compiled once
-COMPILE_GAIN = 0.1  # PyTorch's own figures for training are 10 to 30 % on GPUs
+COMPILE_GAIN = 0.1  # of the time; an assumption, not measured
 # Floating-point operations per second that a training reaches, in order of size only.
 REACHED = {"cuda": 1e14, "cpu": 1e11}
 
@@ -91,6 +91,13 @@ def decided(
         padding_free=padding.taken == "off",
         reasons=reasons,
     )
+
+
+def without_padding(choices: Choices) -> Choices:
+    """The choices of a training whose trainer keeps rows apart by our own attention."""
+    padding = _padding(choices.attention, isolated=True)
+    reasons = (padding if why.about == padding.about else why for why in choices.reasons)
+    return replace(choices, padding_free=True, reasons=tuple(reasons))
 
 
 _OPTIMIZERS = {

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import peft
+import safetensors.torch
 import torch
 import transformers
 
 from sluice.errors import BaseModelError
-from sluice.training.artifact import ADAPTER, WEIGHTS, TrainedModel
+from sluice.training.artifact import ADAPTER, ADAPTER_WEIGHTS, WEIGHTS, TrainedModel
 
 # These are typed in part only.
 AutoModelForCausalLM: Any = transformers.AutoModelForCausalLM
 AutoTokenizer: Any = transformers.AutoTokenizer
 BitsAndBytesConfig: Any = transformers.BitsAndBytesConfig
 PeftModel: Any = peft.PeftModel
+_tensors: Any = safetensors.torch
 BF16_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
@@ -64,6 +66,7 @@ def load_base(
     *,
     quantization: str | None = None,
     trust_remote_code: bool = False,
+    attention: str = "sdpa",
 ) -> Any:
     """A causal language model in evaluation mode.
 
@@ -74,6 +77,8 @@ def load_base(
         quantization: `nf4` or `int8`: how its linear layers but the head are stored; None: as
             numbers of `precision`.
         trust_remote_code: whether code in the folder may run.
+        attention: transformers' name of an implementation; a model that has no `sdpa` takes what
+            it has.
 
     Raises:
         BaseModelError: this machine cannot store weights in that number of bits.
@@ -85,6 +90,8 @@ def load_base(
         "use_safetensors": True,
         "trust_remote_code": trust_remote_code,
     }
+    if attention != "sdpa":  # which is transformers' own choice, where a model has it
+        options["attn_implementation"] = attention
     if quantization is None:
         return AutoModelForCausalLM.from_pretrained(str(folder), **options).eval()
     options["quantization_config"] = _in_bits(quantization, dtype)
@@ -138,11 +145,27 @@ def with_adapter(base: Any, adapter: Path, name: str) -> Any:
         warnings.filterwarnings("ignore", message="The following rank_pattern keys did not match")
         if isinstance(base, peft.PeftModel):
             cast("Any", base).load_adapter(str(adapter), adapter_name=name, local_files_only=True)
+            undo_rounding(base, adapter, name)
             return base
         model = PeftModel.from_pretrained(
             base, str(adapter), adapter_name=name, local_files_only=True
         )
+        undo_rounding(model, adapter, name)
     return model.eval()
+
+
+def undo_rounding(model: Any, adapter: Path, name: str) -> None:
+    """Give AdaLoRA's tensors back the digits that PEFT takes from them over a bf16 base.
+
+    It makes room for the ranks that are left in the base's number type, and only then reads them.
+    """
+    if not getattr(model.peft_config[name], "rank_pattern", None):
+        return
+    parameters: dict[str, Any] = dict(model.named_parameters())
+    with torch.no_grad():
+        for key, tensor in _tensors.load_file(str(adapter / ADAPTER_WEIGHTS)).items():
+            if (parameter := parameters.get(f"{key}.{name}")) is not None:
+                parameter.copy_(tensor)
 
 
 def load_trained(folder: Path, base_folder: Path, facts: TrainedModel) -> Any:

@@ -60,7 +60,7 @@ def estimate(
     *,
     precision: str,
     longest: int,
-    optimizer: str = "adamw",
+    optimizer: str | None = None,
     checkpointing: bool = False,
     processes: int | None = None,
     padded: bool = True,
@@ -72,14 +72,15 @@ def estimate(
         settings: method, rank, batch size and launcher are read.
         precision: fp32 or bf16, the type that the model computes in.
         longest: tokens of the longest row.
-        optimizer: adamw or adamw_8bit.
+        optimizer: adamw or adamw_8bit; None: as the recipe says, and adamw where it says `auto`.
         checkpointing: whether activations are computed twice instead of kept.
         processes: how many train together; None: as the recipe says.
         padded: whether the rows of a batch are as long as the longest one.
     """
     count = settings.launcher.processes if processes is None else processes
     tokens = settings.batch_size * longest * (1.0 if padded else 0.6)
-    parts = _states(shape, settings, precision, optimizer)
+    said = "adamw" if settings.optimizer == "auto" else settings.optimizer
+    parts = _states(shape, settings, precision, (optimizer or said).removeprefix("paged_"))
     kept, offloaded = _shared(parts, shape, settings, count)
     return MemoryEstimate(
         **kept,

@@ -10,6 +10,7 @@ from sluice.errors import BaseModelError, TrainingError
 from sluice.recipe import TrainingSection
 from sluice.training.hardware import Machine
 from sluice.training.memory import estimate
+from sluice.training.methods.catalogue import METHODS
 from sluice.training.model_shape import ModelShape, shape_of
 
 # Of the free memory; the rest is for fragments, and for what the estimate does not know.
@@ -52,7 +53,17 @@ def work_of(folder: Path, lengths: Sequence[int], epochs: float) -> Work | None:
 def fitting(
     settings: TrainingSection, machine: Machine, work: Work | None, precision: str
 ) -> tuple[Why, Why]:
-    """Optimizer and checkpointing: the first pair that fits, the fastest ones first."""
+    """Optimizer and checkpointing: the first pair that fits, the fastest ones first.
+
+    Raises:
+        TrainingError: the recipe asks for what the machine or the method does not have.
+    """
+    if settings.gradient_checkpointing == "on" and not METHODS[settings.method].checkpointing:
+        raise TrainingError(
+            f"`training.gradient_checkpointing: on` cannot be with `method: {settings.method}`: "
+            "what it learns is a cache before the prompt, which computing activations twice would "
+            "fill twice. Set it to `auto`; to save memory, lower `batch_size`."
+        )
     if settings.optimizer == "paged_adamw_8bit" and not machine.gpus:
         raise TrainingError(
             "`training.optimizer: paged_adamw_8bit` pages between a GPU and the main memory, and "
@@ -89,7 +100,9 @@ def _optimizers(settings: TrainingSection, machine: Machine) -> list[str]:
 
 def _checkpointing(settings: TrainingSection) -> list[str]:
     found = settings.gradient_checkpointing
-    return ["off", "on"] if found == "auto" else [found]
+    if found != "auto":
+        return [found]
+    return ["off", "on"] if METHODS[settings.method].checkpointing else ["off"]
 
 
 def _needed(settings: TrainingSection, work: Work, precision: str, pair: tuple[str, str]) -> float:
@@ -98,7 +111,7 @@ def _needed(settings: TrainingSection, work: Work, precision: str, pair: tuple[s
         settings,
         precision=precision,
         longest=work.longest,
-        optimizer=pair[0].removeprefix("paged_"),
+        optimizer=pair[0],
         checkpointing=pair[1] == "on",
     ).total
 

@@ -24,10 +24,11 @@ def refuse_nothing_to_learn(
             "answers. Look at what the checks left (`sluice quarantine list`)."
         )
     if counts.cut - counts.without_answer >= counts.rows:
+        total = counts.rows + counts.without_answer
         raise TrainingError(
-            f"All {counts.rows} answers lose their end to `training.max_length` "
-            f"({settings.max_length} tokens), so that the model would never learn to stop. "
-            "Raise it."
+            f"None of {total} answers is whole: {counts.without_answer} are cut off entirely and "
+            f"{counts.rows} lose their end to `training.max_length` ({settings.max_length} "
+            "tokens), so that the model would never learn to stop. Raise it."
         )
     if not has_validation and (settings.keep == "best" or settings.early_stopping is not None):
         raise TrainingError(

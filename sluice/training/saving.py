@@ -13,7 +13,8 @@ import safetensors.torch
 import torch
 
 from sluice.errors import TrainingError
-from sluice.training.artifact import ADAPTER, PROBE, TOKENIZER, WEIGHTS
+from sluice.training.artifact import ADAPTER, ADAPTER_WEIGHTS, PROBE, TOKENIZER, WEIGHTS
+from sluice.training.fast.plan import inner_model
 from sluice.training.loading import load_again, load_tokenizer
 from sluice.training.methods.apply import adapter_tensors
 from sluice.training.methods.catalogue import METHODS
@@ -25,17 +26,23 @@ from sluice.training.request import TrainingRequest
 # These are typed in part only.
 _accelerate: Any = accelerate
 _tensors: Any = safetensors.torch
-# A reloaded model computes the same bits, but for PiSSA: it was trained over a base without its
-# largest singular values and is served over the whole one. In fp32 that is another order of sums;
-# in bf16 that base was rounded. The share of the largest logit that may be between them:
+# A reloaded model computes the same bits, but for two methods. PiSSA was trained over a base that
+# lacks its largest singular values and is served over the whole one: in fp32 that is another order
+# of sums; in bf16 that base was rounded. AdaLoRA's ranks that were set to zero are taken out, and
+# smaller matrices may be summed in another order. The share of the largest logit that may be
+# between them:
+_ANOTHER_ORDER = frozenset({"pissa", "adalora"})
 RELOADED_TOLERANCE = {"fp32": 1e-4, "bf16": 0.1}
 
 
-def save_model(model: Any, tokenizer: Any, request: TrainingRequest, out: Path) -> None:
+def save_model(
+    model: Any, tokenizer: Any, request: TrainingRequest, out: Path, *, let_go: bool = False
+) -> None:
     """Write adapter or weights, tokenizer with its template, and the probe of what was written.
 
-    The model is loaded once more from what was written, beside the one in memory. Equal models
-    leave equal bytes: no paths, no times.
+    The model is loaded once more from what was written. Equal models leave equal bytes: no paths,
+    no times. With `let_go`, the model in memory has no weights any more when this returns: they
+    are freed first, so that two of its size need not fit.
 
     Raises:
         TrainingError: the model computes NaN or infinity, or what comes back is another model.
@@ -50,6 +57,9 @@ def save_model(model: Any, tokenizer: Any, request: TrainingRequest, out: Path) 
         _save_adapter(model, request.base, out / ADAPTER)
     tokenizer.save_pretrained(str(out / TOKENIZER))
     precision = "bf16" if any(p.dtype == torch.bfloat16 for p in model.parameters()) else "fp32"
+    device = model.device
+    if let_go:
+        _free(model)
     again = load_again(
         out,
         Path(request.base_folder),
@@ -59,8 +69,13 @@ def save_model(model: Any, tokenizer: Any, request: TrainingRequest, out: Path) 
     )
     kept = load_tokenizer(out / TOKENIZER, trust_remote_code=request.remote_code)
     _tensors.save_file(probe_logits(again, kept), str(out / PROBE))
-    allowed = RELOADED_TOLERANCE[precision] if settings.method == "pissa" else 0.0
-    _require_equal(trained, probe_logits(again.to(model.device), kept), allowed)
+    allowed = RELOADED_TOLERANCE[precision] if settings.method in _ANOTHER_ORDER else 0.0
+    _require_equal(trained, probe_logits(again.to(device), kept), allowed)
+
+
+def _free(model: Any) -> None:
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.new_empty(0)
 
 
 def _plain(model: Any) -> Any:
@@ -69,6 +84,9 @@ def _plain(model: Any) -> Any:
         model, keep_fp32_wrapper=False, keep_torch_compile=False
     )
     narrow(model)
+    inner = inner_model(model)
+    if inner.config._attn_implementation.startswith("flash_attention"):
+        inner.set_attn_implementation("sdpa")  # as it will be loaded
     return model.eval()
 
 
@@ -80,7 +98,7 @@ def _save_adapter(model: Any, base: str, folder: Path) -> None:
     tensors, config = as_ordinary(model, tensors, model.peft_config["default"])
     folder.mkdir(parents=True)
     found = {name: tensors[name].detach().cpu().contiguous().clone() for name in sorted(tensors)}
-    _tensors.save_file(found, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
+    _tensors.save_file(found, str(folder / ADAPTER_WEIGHTS), metadata={"format": "pt"})
     _portable(config, base).save_pretrained(str(folder))
 
 

@@ -10,7 +10,7 @@ import transformers
 from sluice.data.parts import read_records
 from sluice.training.arguments import arguments_of
 from sluice.training.checkpoints import UNFINISHED
-from sluice.training.choices import Choices, choose
+from sluice.training.choices import Choices, choose, without_padding
 from sluice.training.launch.filler import with_filler
 from sluice.training.memory_choice import work_of
 from sluice.training.methods.apply import prepared
@@ -39,7 +39,7 @@ def trainer_for(request: TrainingRequest, tokenizer: Any) -> tuple[Any, Choices,
     # Before the model: DeepSpeed's third stage shares it while it is being loaded.
     unfinished = Path(request.work) / UNFINISHED
     arguments = arguments_of(settings, choices, unfinished, has_validation=validated)
-    model = prepared(request, choices.precision, tokenizer)
+    model = prepared(request, choices.precision, tokenizer, attention=choices.attention)
     trainer = Trainer(
         model=model,
         args=arguments,
@@ -80,6 +80,8 @@ def about(
         "processes": processes,
         "rows_per_step": settings.batch_size * settings.gradient_accumulation * processes,
     }
+    if trainer.plan.flat_rows is None:  # known only once the model is there
+        choices = without_padding(choices)
     return {
         "choices": choices.to_json(),
         "ordinary_ways": trainer.plan.to_json(),

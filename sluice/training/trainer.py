@@ -15,8 +15,9 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from sluice.training.fast.adapter_linear import fast_adapters
 from sluice.training.fast.answer_loss import answer_loss, last_hidden
-from sluice.training.fast.flat_rows import flat_rows
+from sluice.training.fast.flat_rows import flat_rows, pieces_of
 from sluice.training.fast.isolated_attention import isolated_rows, use_isolated_attention
+from sluice.training.fast.layer_parts import fast_parts
 from sluice.training.fast.plan import Plan, inner_model, plan_for
 from sluice.training.launch.filler import filled
 from sluice.training.methods.resuming import restored
@@ -71,10 +72,12 @@ class Trainer(SFTTrainer):
             self.data_collator = flat_rows
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train, with adapter layers as one operation where they can be."""
-        if self.plan.adapters is not None:
-            return self._train(*args, **kwargs)
-        with fast_adapters(self._learner):
+        """Train, with what can be computed by shorter ways computed so."""
+        with contextlib.ExitStack() as pieces:
+            if self.plan.adapters is None:
+                pieces.enter_context(fast_adapters(self._learner))
+            if self.plan.parts is None:
+                pieces.enter_context(fast_parts(self._learner))
             return self._train(*args, **kwargs)
 
     _train: Any = ordinary.train
@@ -94,6 +97,17 @@ class Trainer(SFTTrainer):
         return answer_loss(hidden, model.get_output_embeddings(), labels, tokens)
 
     _compute_loss: Any = ordinary.compute_loss
+
+    def training_step(
+        self, model: Any, inputs: Any, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Forward and backward of one batch, piece by piece where its rows lie flat."""
+        if self.plan.flat_rows is not None or num_items_in_batch is None:
+            return self._training_step(model, inputs, num_items_in_batch)
+        steps = [self._training_step(model, p, num_items_in_batch) for p in pieces_of(inputs)]
+        return torch.stack(steps).sum()
+
+    _training_step: Any = ordinary.training_step
 
     def _count(self, tokens: int) -> None:
         """What TRL counts for its logs."""

@@ -56,7 +56,7 @@ def train(fields: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
     kept = _keep(trainer, request)
     model = whole_model(trainer, lambda: prepared(request, choices.precision, tokenizer))
     if model is not None:  # on the first process only
-        save_model(model, tokenizer, request, Path(request.out))
+        save_model(model, tokenizer, request, Path(request.out), let_go=True)
         facts["chat_digest"] = chat_digest(tokenizer, stop_ids(model, tokenizer))
     group.wait_for_all()
     return {
@@ -70,14 +70,15 @@ def train(fields: dict[str, Any], emit: EventWriter) -> dict[str, Any]:
 
 
 def _say_what_is_cut(counts: RowCounts, emit: EventWriter) -> None:
-    if counts.cut or counts.without_answer or counts.blank:
-        text = (
-            f"{counts.cut} of {counts.rows + counts.without_answer + counts.blank} answers were "
-            "longer than `training.max_length` or the model's context allows and lost their end; "
-            f"{counts.without_answer} lost all of it and {counts.blank} were blank, and these are "
-            "left out."
-        )
-        emit({"kind": "notice", "text": text})
+    left = (
+        (counts.cut, "were longer than `training.max_length` or the context and lost their end"),
+        (counts.without_answer, "lost all of it to that and are left out"),
+        (counts.blank, "were blank and are left out"),
+    )
+    told = "; ".join(f"{count} {what}" for count, what in left if count)
+    if told:
+        total = counts.rows + counts.without_answer + counts.blank
+        emit({"kind": "notice", "text": f"Of {total} answers {told}."})
 
 
 def _steps(trainer: Any, request: TrainingRequest, emit: EventWriter, resumed: Path | None) -> None:

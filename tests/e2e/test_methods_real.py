@@ -12,10 +12,10 @@ from sluice.data.parts import write_records
 from sluice.data.record import Message, Record, content_id
 from sluice.home import cache_dir
 from sluice.lake import Lake
-from sluice.recipe import ModelSection, Recipe, TrainingSection
+from sluice.recipe import DataSection, ModelSection, Recipe, TrainingSection
 from sluice.refs import DatasetRef
 from sluice.training.artifact import PROBE, TOKENIZER, TrainedModel
-from sluice.training.loading import load_tokenizer, load_trained
+from sluice.training.loading import load_tokenizer, load_trained, use_threads
 from sluice.training.probe import require_same
 from sluice.training.train import train_step
 
@@ -55,6 +55,7 @@ def test_a_method_learns_and_comes_back_as_it_was(
         data = lake.commit(out, "contracted", "data", lambda uri, found: DatasetRef(uri, found, 12))
     recipe = Recipe(
         model=ModelSection(name="shop", base=BASE),
+        data=DataSection(evaluation_share=0.1),
         training=TrainingSection.model_validate(
             {"epochs": 1, "batch_size": 4, "warmup_ratio": 0.0, "precision": precision, **training}
         ),
@@ -66,5 +67,6 @@ def test_a_method_learns_and_comes_back_as_it_was(
     assert losses[-1] < losses[0]
     folder = lake.path(model)
     facts = TrainedModel.read(folder)
+    use_threads(recipe.training.threads)  # as the trainer's process did: sums are split among them
     again = load_trained(folder, facts.find_base(cache).folder, facts)
     require_same(again, load_tokenizer(folder / TOKENIZER), folder / PROBE, "the lake")

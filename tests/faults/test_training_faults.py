@@ -77,18 +77,18 @@ def address_space(pid: int, more: int) -> None:
 
 
 def test_too_little_memory_for_a_batch_makes_smaller_batches(base: Path, tmp_path: Path) -> None:
-    place, events = placed(tmp_path, base, 64), list[Event]()
+    place, events = placed(tmp_path, base, 512), list[Event]()
     limit = at("start", None, lambda pid: address_space(pid, 200 * MEGABYTE))
 
     def on_event(event: Event) -> None:
         events.append(event)
         limit(event)
 
-    model = place.train(on_event, batch_size=64, epochs=4)
+    model = place.train(on_event, batch_size=512, epochs=4)
     facts = place.lake.manifest(model)["training"]
     batch = facts["effective_batch"]
-    assert batch["batch_size"] < 64
-    assert batch["rows_per_step"] == 64
+    assert batch["batch_size"] < 512
+    assert batch["rows_per_step"] == 512
     notice = [event["text"] for event in events if event["kind"] == "notice"][-1]
     assert f"`batch_size: {batch['batch_size']}`" in notice
     assert "the same rows at each step" in notice

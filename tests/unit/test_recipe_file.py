@@ -70,6 +70,19 @@ def error_of(folder: Path, text: str | bytes) -> str:
             "training:\n  launcher: {processes: 2}\n",
             "`processes: 2` needs `kind: accelerate` (one machine) or `kind: ray` (many)",
         ),
+        (
+            "training:\n  method: qlora\n  launcher: {kind: ray, strategy: fsdp}\n",
+            "`method: qlora` cannot be with `launcher.strategy: fsdp`: weights that are stored in",
+        ),
+        (
+            "training:\n  method: qlora\n"
+            "  launcher: {kind: ray, strategy: deepspeed, zero_stage: 3}\n",
+            "`method: qlora` cannot be with `launcher.zero_stage: 3`: weights that are stored in",
+        ),
+        (
+            "training:\n  optimizer: adamw_8bit\n  launcher: {kind: ray, strategy: fsdp}\n",
+            "`optimizer: adamw_8bit` cannot be with `launcher.strategy: fsdp`: it cannot see",
+        ),
         ("training:\n  epochs: .inf\n", ":7: training.epochs: input should be a finite number"),
         ("training:\n", "recipe.yaml:6: training: is empty: write its keys below it"),
         ("training: 3\n", "recipe.yaml:6: training: input should be a valid dictionary"),
@@ -123,6 +136,12 @@ def test_every_error_has_a_line_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n", "word\n", "3"])
 def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     assert "a recipe is a YAML mapping with `model:` and `data:`" in error_of(tmp_path, text)
+
+
+def test_a_quantised_base_may_be_whole_on_each_process(tmp_path: Path) -> None:
+    launcher = "  launcher: {kind: ray, strategy: deepspeed, zero_stage: 2}\n"
+    found = load(tmp_path, f"{SMALL}training:\n  method: qlora\n{launcher}").training
+    assert (found.method, found.launcher.zero_stage) == ("qlora", 2)
 
 
 def test_nothing_to_judge_on_is_refused(tmp_path: Path) -> None:
@@ -235,6 +254,10 @@ def test_every_key_has_a_description_and_every_section_a_name() -> None:
         assert all(f.description for f in section.model_fields.values()), section
 
 
+# Whoever forgets this argument shall not run a stranger's code: that is a refusal, no preference.
+SAFE = {"trust_remote_code": False}
+
+
 def test_defaults_stand_in_one_file_only() -> None:
     """No other module takes a recipe's key as an argument with a default; scores work alone too."""
     keys = {key for section in SECTIONS.values() for key in section.model_fields}
@@ -249,6 +272,7 @@ def test_defaults_stand_in_one_file_only() -> None:
             [*node.args.defaults, *node.args.kw_defaults][::-1],
             strict=False,
         )
-        if argument.arg in keys and isinstance(default, ast.Constant) and default.value is not None
+        if argument.arg in keys and isinstance(default, ast.Constant)
+        if default.value not in (None, SAFE.get(argument.arg))
     ]
     assert repeated == []

@@ -13,7 +13,9 @@ from typing import Any
 import torch
 
 IGNORED = -100
-PRODUCT_ROWS = 256  # rows of one matrix product: enough for full speed
+# Rows of one matrix product with the head: many for speed, few so that little is padded. Always the
+# same two: for each size oneDNN keeps a copy of the head in an order of its own.
+PRODUCT_ROWS = (256, 64)
 SOFTMAX_VALUES = 1 << 20  # logits in float32 at a time: 4 MB stay in a core's cache
 
 _Function: Any = torch.autograd.Function  # typed in part only
@@ -37,8 +39,7 @@ class _SummedLoss(_Function):
                 strict=True,
             )
         ]
-        for start in range(0, len(labels), PRODUCT_ROWS):
-            part = slice(start, start + PRODUCT_ROWS)
+        for part in _parts(len(labels)):
             logits = torch.nn.functional.linear(hidden[part], weight, bias)
             total += _loss_and_slope(logits, labels[part], factor, slope=any(wanted))
             _add_gradients(gradients, logits, hidden[part], weight, part)
@@ -50,6 +51,19 @@ class _SummedLoss(_Function):
         found = [g if g is None else g.mul_(slopes[0].to(g.dtype)) for g in ctx.gradients]
         ctx.gradients = None
         return (*found, None, None)
+
+
+def _parts(rows: int) -> list[slice]:
+    large, small = PRODUCT_ROWS
+    parts = [slice(start, start + large) for start in range(0, rows - large + 1, large)]
+    done = len(parts) * large
+    return parts + [slice(start, start + small) for start in range(done, rows, small)]
+
+
+def _filled(rows: int) -> int:
+    """As many rows as the parts hold together, the last one whole."""
+    parts = _parts(rows)
+    return parts[-1].stop if parts else 0
 
 
 def _add_gradients(gradients: Any, slopes: Any, hidden: Any, weight: Any, part: slice) -> None:
@@ -67,15 +81,13 @@ def _loss_and_slope(logits: Any, labels: Any, factor: float, *, slope: bool) -> 
     rows = max(1, SOFTMAX_VALUES // logits.shape[1])
     total = torch.zeros((), dtype=torch.float32)
     for part, label in zip(logits.split(rows), labels.split(rows), strict=True):
-        value = part.float() if part.dtype != torch.float32 else part.clone()
-        largest = value.amax(1, keepdim=True)
-        chosen = value.gather(1, label[:, None])
-        sums = value.sub_(largest).exp_().sum(1, keepdim=True)
-        total += (sums.log() + largest - chosen).sum()
+        logs = torch.log_softmax(part, 1, dtype=torch.float32)
+        counted = (label != IGNORED)[:, None].to(torch.float32)  # 0 for filler
+        chosen = label.clamp(min=0)[:, None]
+        total -= (logs.gather(1, chosen) * counted).sum()
         if slope:
-            value.mul_(factor / sums)
-            value.scatter_add_(1, label[:, None], torch.full_like(chosen, -factor))
-            part.copy_(value)
+            chances = logs.exp_().mul_(counted * factor)
+            part.copy_(chances.scatter_add_(1, chosen, counted * -factor))
     return total * factor
 
 
@@ -95,8 +107,11 @@ def answer_loss(
     flat = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED).reshape(-1)
     kept = (flat != IGNORED).nonzero()[:, 0]
     chosen = hidden.reshape(-1, hidden.shape[-1]).index_select(0, kept)
+    filler = _filled(len(kept)) - len(kept)
+    chosen = torch.nn.functional.pad(chosen, (0, 0, 0, filler))
+    wanted = torch.nn.functional.pad(flat[kept], (0, filler), value=IGNORED)
     factor = 1.0 / max(float(tokens), 1.0)
-    return _SummedLoss.apply(chosen, head.weight, head.bias, flat[kept], factor)
+    return _SummedLoss.apply(chosen, head.weight, head.bias, wanted, factor)
 
 
 def last_hidden(model: Any, **inputs: Any) -> torch.Tensor:

@@ -24,7 +24,7 @@ from transformers.integrations import sdpa_attention as _sdpa
 NAME = "sluice_isolated"
 PADDING_ALLOWED = 1.15  # rows share a block while it is at most this much larger than they are
 KEPT_LENGTH = 128  # up to here probabilities are kept for the backward pass, above computed again
-LONGEST = 1024  # above, flash attention is faster, and does not hold a square of that size
+LONGEST = 256  # above, flash attention is faster, and holds no square of that size
 
 _Function: Any = torch.autograd.Function  # typed in part only
 _interfaces: Any = transformers

@@ -20,10 +20,12 @@ class Plan:
     loss: str | None
     flat_rows: str | None
     adapters: str | None
+    parts: str | None
 
     def to_json(self) -> dict[str, str]:
         """The pieces that are not taken, with the reason."""
         pieces = {"loss": self.loss, "flat_rows": self.flat_rows, "adapters": self.adapters}
+        pieces["parts"] = self.parts
         return {piece: reason for piece, reason in pieces.items() if reason}
 
 
@@ -31,10 +33,11 @@ def plan_for(model: Any, *, processes: int, checkpointing: bool) -> Plan:
     """What applies to a model that is ready to be trained."""
     reason = _never(model, processes)
     if reason:
-        return Plan(reason, reason, reason)
+        return Plan(reason, reason, reason, reason)
     loss = answer_loss.applies(model)
     flat = loss or (_AGAIN if checkpointing else isolated_attention.applies(inner_model(model)))
-    return Plan(loss, flat, adapter_linear.applies(model))
+    adapters = adapter_linear.applies(model)
+    return Plan(loss, flat, adapters, None if loss is None else "the ordinary loss is taken")
 
 
 def _never(model: Any, processes: int) -> str | None:

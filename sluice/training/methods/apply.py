@@ -16,6 +16,7 @@ from sluice.training.methods.going_on import continued, require_same_method
 from sluice.training.methods.low_rank import adalora, hold_rank_numbers, lora, vera
 from sluice.training.methods.residual import remember_start
 from sluice.training.methods.scaling import ia3
+from sluice.training.methods.targets import refused_experts
 from sluice.training.methods.virtual_tokens import p_tuning, prefix, prompt, start_from_text
 from sluice.training.methods.whole import widen
 from sluice.training.request import TrainingRequest
@@ -24,8 +25,16 @@ _peft: Any = peft  # typed in part only
 get_peft_model = _peft.get_peft_model
 
 
-def prepared(request: TrainingRequest, precision: str, tokenizer: Any) -> Any:
+def prepared(
+    request: TrainingRequest, precision: str, tokenizer: Any, *, attention: str = "sdpa"
+) -> Any:
     """The model that a request trains: the base with a fresh method, or the trained model it names.
+
+    Args:
+        request: its settings, and its base or the model to go on from.
+        precision: fp32 or bf16.
+        tokenizer: the base's.
+        attention: transformers' name of the implementation that training uses.
 
     Raises:
         TrainingError: the model to go on from was trained with another method or shape, or the
@@ -42,6 +51,7 @@ def prepared(request: TrainingRequest, precision: str, tokenizer: Any) -> Any:
         precision,
         quantization=settings.quantization if spec.quantised else None,
         trust_remote_code=request.remote_code,
+        attention=attention,
     )
     if start and not goes_on_whole:
         return continued(model, start, settings, config_of(model, settings))
@@ -52,14 +62,14 @@ def with_method(model: Any, settings: TrainingSection, tokenizer: Any) -> Any:
     """The model with all that the method trains, and only that, open to gradients.
 
     Raises:
-        TrainingError: the recipe names layers that the model does not have, or a text without
-            tokens.
+        TrainingError: the recipe names layers that the model does not have, a text without
+            tokens, or a method that cannot adapt this model's experts.
     """
     config = config_of(model, settings)
     if config is None:
         widen(model)
         return model
-    model = get_peft_model(model, config)
+    model = _adapted(model, config, settings)
     match settings.method:
         case "hybrid":
             widen(model)
@@ -72,6 +82,16 @@ def with_method(model: Any, settings: TrainingSection, tokenizer: Any) -> Any:
         case _:
             pass
     return model
+
+
+def _adapted(model: Any, config: Any, settings: TrainingSection) -> Any:
+    try:
+        return get_peft_model(model, config)
+    except (AttributeError, ValueError) as error:
+        # PEFT itself turns names of layers into names of fused experts, where it knows the family.
+        if not getattr(config, "target_parameters", None):
+            raise
+        raise refused_experts(model, settings, config.target_modules) from error
 
 
 def config_of(model: Any, settings: TrainingSection) -> Any:

@@ -16,7 +16,8 @@ import torch
 
 from sluice.errors import TrainingError
 from sluice.recipe import TrainingSection
-from sluice.training.artifact import ADAPTER, TrainedModel
+from sluice.training.artifact import ADAPTER, ADAPTER_WEIGHTS, TrainedModel
+from sluice.training.loading import undo_rounding
 from sluice.training.methods.catalogue import METHODS
 from sluice.training.methods.low_rank import hold_rank_numbers
 from sluice.training.methods.whole import widen
@@ -80,6 +81,7 @@ def continued(model: Any, start: Path, settings: TrainingSection, config: Any) -
     adapted = PeftModel.from_pretrained(
         model, str(start / ADAPTER), config=saved, is_trainable=True, local_files_only=True
     )
+    undo_rounding(adapted, start / ADAPTER, "default")
     if settings.method == "hybrid":
         widen(adapted)
     hold_rank_numbers(adapted)
@@ -94,7 +96,7 @@ def _with_vectors(model: Any, config: Any, adapter: Path) -> Any:
     encoder = adapted.prompt_encoder["default"]
     if hasattr(encoder, "mlp_head"):
         encoder.mlp_head = torch.nn.Identity()
-    saved = _tensors.load_file(str(adapter / "adapter_model.safetensors"))
+    saved = _tensors.load_file(str(adapter / ADAPTER_WEIGHTS))
     with torch.no_grad():
         encoder.embedding.weight.copy_(saved["prompt_embeddings"])
     return adapted

@@ -1,17 +1,23 @@
 """Find the layers of a model that a method works on, whatever the architecture calls them.
 
 PEFT knows such names for some architectures only; these are found by structure.
+
+Experts whose weights are one tensor for all of them are no linear layers. Mixtral's and Qwen's stay
+as they are; DeepSeek-V3's have names that its linear layers have too, and PEFT then adapts them in
+place of those. It can do so with plain LoRA without dropout only (`refused_experts`).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import transformers.pytorch_utils
 
 from sluice.errors import TrainingError
+from sluice.recipe import TrainingSection
 
 Conv1D: Any = transformers.pytorch_utils.Conv1D  # GPT-2's linear layer; typed in part only
 _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
@@ -80,6 +86,21 @@ def second_of(model: Any, names: list[str]) -> list[str]:
     """Those of some layer names whose layers give fewer numbers than they take: IA3's inputs."""
     found = _linear(model)
     return [n for n in names if all(_second(model, x) for x in found if _fits(x, n))]
+
+
+def refused_experts(model: Any, settings: TrainingSection, others: Iterable[str]) -> TrainingError:
+    """Why a kind of LoRA cannot be put on a model's fused experts, and what to take instead.
+
+    Args:
+        others: the layers that got an adapter beside the experts.
+    """
+    dropout = f" with `dropout: {settings.dropout:g}`" if settings.dropout else ""
+    return TrainingError(
+        f"`training.method: {settings.method}`{dropout} cannot train the experts of "
+        f"{type(model).__name__}: their weights lie together in one tensor, beside which only "
+        "plain LoRA without dropout can stand. Take `method: lora` with `dropout: 0`, or leave "
+        f"the experts out: `target_modules: [{', '.join(sorted(others))}]`."
+    )
 
 
 def _second(model: Any, name: str) -> bool:

@@ -9,8 +9,8 @@ from sluice.errors import ApprovalError, RecipeError
 
 COMMANDS = [
     *("check", "prepare", "run", "up", "down", "deploy", "status", "approve", "reject"),
-    *("rollback", "serve", "chat", "report", "batches", "withdraw", "restore", "demo"),
-    *("contract", "quarantine"),
+    *("rollback", "serve", "chat", "report", "export", "reproduce", "batches", "withdraw"),
+    *("restore", "demo", "contract", "quarantine"),
 ]
 
 

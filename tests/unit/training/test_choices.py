@@ -9,7 +9,7 @@ import pytest
 
 from sluice.errors import TrainingError
 from sluice.recipe import TrainingSection
-from sluice.training.choices import Choices, choose, decided
+from sluice.training.choices import Choices, choose, decided, without_padding
 from sluice.training.hardware import Machine, probed
 from sluice.training.memory_choice import Work
 from sluice.training.model_shape import ModelShape
@@ -82,6 +82,25 @@ def test_rows_lie_without_padding_only_where_they_do_not_see_each_other() -> Non
     assert not chosen(SERVER).padding_free
     assert decided(TrainingSection(), SERVER, WORK, isolated=True).padding_free
     assert "see each other" in reason(chosen(SERVER), "padding")
+
+
+def test_where_our_own_attention_trains_the_padding_is_said_to_be_off() -> None:
+    before = chosen(SERVER)
+    choices = without_padding(before)
+    assert choices.padding_free
+    assert "our own attention" in reason(choices, "padding")
+    others = [[w for w in c.reasons if w.about != "padding"] for c in (before, choices)]
+    assert others[0] == others[1]
+
+
+def test_activations_are_computed_once_where_the_method_needs_that() -> None:
+    tight = replace(A100, gpu_memory=24 * 10**9)
+    assert chosen(tight, batch_size=4).gradient_checkpointing
+    assert not chosen(tight, batch_size=4, method="prefix").gradient_checkpointing
+    assert not chosen(tight, method="prefix", gradient_checkpointing="off").gradient_checkpointing
+    for optimizer in ("auto", "adamw"):
+        with pytest.raises(TrainingError, match="on` cannot be with `method: prefix`"):
+            chosen(tight, method="prefix", gradient_checkpointing="on", optimizer=optimizer)
 
 
 def test_fp32_products_are_rounded_on_new_gpus_only() -> None:

@@ -15,6 +15,7 @@ import torch
 from tiny_models import FAMILIES, build_tiny_carried, build_tiny_family
 
 from sluice.data.record import Message, Record, content_id
+from sluice.errors import TrainingError
 from sluice.evaluation.generation import generate_answers
 from sluice.recipe import TrainingSection
 from sluice.training.arguments import arguments_of
@@ -131,6 +132,35 @@ def require_learned_and_back(trained: Trained) -> None:
     )
     assert [answer.text for answer in alone] == [answer.text for answer in together]
     assert any(answer.tokens for answer in alone)
+
+
+@pytest.fixture(scope="module")
+def deepseek(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_family("deepseek_v3", tmp_path_factory.mktemp("experts") / "base")
+
+
+def on_experts(base: Path, **settings: Any) -> Any:
+    wanted = SETTINGS.model_copy(update=settings)
+    return with_method(load_base(base, "fp32"), wanted, load_tokenizer(base))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"method": "dora"}, "`training.method: dora` cannot train the experts of DeepseekV3"),
+        ({"method": "pissa"}, "`training.method: pissa` cannot"),
+        ({"method": "lora", "dropout": 0.1}, "`training.method: lora` with `dropout: 0.1` cannot"),
+        ({"method": "hybrid", "dropout": 0.1}, "`method: lora` with `dropout: 0`, or leave the"),
+    ],
+)
+def test_a_method_that_fused_experts_cannot_have_is_refused_with_what_can(
+    deepseek: Path, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TrainingError, match=said) as caught:
+        on_experts(deepseek, **settings)
+    names = str(caught.value).split("target_modules: [")[1].split("]")[0].split(", ")
+    assert "kv_b_proj" in names
+    on_experts(deepseek, **settings, target_modules=tuple(names))  # what it says to take works
 
 
 @pytest.fixture

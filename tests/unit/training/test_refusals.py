@@ -33,7 +33,7 @@ def test_rows_without_answers_are_refused(nothing: dict[str, int]) -> None:
 
 
 def test_answers_that_all_lose_their_end_are_refused() -> None:
-    with pytest.raises(TrainingError, match=r"All 24 answers lose their end.*\(64 tokens\)"):
+    with pytest.raises(TrainingError, match=r"None of 24 answers is whole.*\(64 tokens\)"):
         refuse(counts(cut=24), max_length=64)
     refuse(counts(cut=23), max_length=64)
     refuse(counts(cut=24, without_answer=9), max_length=64)  # nine that are not among the 24

@@ -66,6 +66,14 @@ def test_it_learns(trained: Trained) -> None:
     assert validation[-1] < validation[0]
 
 
+def test_it_says_what_was_chosen_as_it_then_was(trained: Trained) -> None:
+    facts = trained.place.lake.manifest(trained.model)["training"]
+    assert "flat_rows" not in facts["ordinary_ways"]
+    assert facts["choices"]["padding_free"]
+    (why,) = [why for why in facts["choices"]["reasons"] if why["about"] == "padding"]
+    assert (why["taken"], why["reason"].split(" keeps")[0]) == ("off", "our own attention")
+
+
 def test_it_leaves_safetensors_only_and_no_path_of_this_machine_in_them(trained: Trained) -> None:
     folder = trained.place.lake.path(trained.model)
     files = [path for path in folder.rglob("*") if path.is_file()]
