@@ -113,10 +113,9 @@ COMPUTE = {
     # OpenMP's idle threads spin for a moment, then sleep. Endless spinning, the default, takes
     # the core that another process needs; no spinning pays a wake-up for each small operation.
     "GOMP_SPINCOUNT": "20000",
-    # Keep freed memory, in huge pages: logits and gradients come and go in tens of megabytes,
-    # and by default each of them is mapped and faulted in anew.
-    "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
-    ":glibc.malloc.hugetlb=1",
+    # oneDNN remembers a kernel for each number of tokens it has seen, each with room for weights in
+    # an order of its own. Those of one step are enough; 1024, the default, is half a gigabyte.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
     "TOKENIZERS_PARALLELISM": "false",
     # A child works on local folders only; PEFT would ask the hub about its base all the same.
     "HF_HUB_OFFLINE": "1",

@@ -65,7 +65,10 @@ class Trainer(SFTTrainer):
         model, settings = trl.model, trl.args
         self._learner: Any = model
         self.plan: Plan = plan_for(
-            model, processes=settings.world_size, checkpointing=settings.gradient_checkpointing
+            model,
+            processes=settings.world_size,
+            checkpointing=settings.gradient_checkpointing,
+            rounded=settings.bf16,
         )
         if self.plan.flat_rows is None:
             use_isolated_attention(inner_model(model))
@@ -90,7 +93,9 @@ class Trainer(SFTTrainer):
             return self._compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs.pop("labels")
         lengths = inputs.pop("lengths", None)
-        with isolated_rows(lengths) if lengths else contextlib.nullcontext():
+        isolated = isolated_rows(lengths) if lengths else contextlib.nullcontext()
+        # accelerate puts autocast around the whole model's forward, which is not called here.
+        with isolated, cast("Any", self).accelerator.autocast():
             hidden = last_hidden(model, **inputs)
         self._count(sum(lengths) if lengths else int(inputs["attention_mask"].sum()))
         tokens = (labels != NOT_LEARNED).sum() if num_items_in_batch is None else num_items_in_batch

@@ -10,6 +10,7 @@ from sluice.training.fast import adapter_linear, answer_loss, isolated_attention
 _SEVERAL = "several processes train together, which the ordinary loss keeps in step"
 _GPU = "on a GPU TRL's own loss and kernels are used"
 _AGAIN = "activations are computed twice"
+_ROUNDED = "weights are trained in fp32 and rounded for each product, which autocast does"
 _EXPERTS = "a mixture of experts adds a loss of its own"
 
 
@@ -29,12 +30,14 @@ class Plan:
         return {piece: reason for piece, reason in pieces.items() if reason}
 
 
-def plan_for(model: Any, *, processes: int, checkpointing: bool) -> Plan:
-    """What applies to a model that is ready to be trained."""
+def plan_for(model: Any, *, processes: int, checkpointing: bool, rounded: bool) -> Plan:
+    """What applies to a model that is ready to be trained; `rounded`: under autocast."""
     reason = _never(model, processes)
     if reason:
         return Plan(reason, reason, reason, reason)
     loss = answer_loss.applies(model)
+    if rounded:
+        return Plan(loss, _ROUNDED, _ROUNDED, _ROUNDED)
     flat = loss or (_AGAIN if checkpointing else isolated_attention.applies(inner_model(model)))
     adapters = adapter_linear.applies(model)
     return Plan(loss, flat, adapters, None if loss is None else "the ordinary loss is taken")
