@@ -92,12 +92,13 @@ class Trainer(SFTTrainer):
         if self.plan.loss is not None or return_outputs:
             return self._compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs.pop("labels")
-        lengths = inputs.pop("lengths", None)
-        isolated = isolated_rows(lengths) if lengths else contextlib.nullcontext()
+        lengths, shared = inputs.pop("lengths", None), inputs.pop("shared", 0)
+        tokens_read = inputs.pop("tokens", None)
+        isolated = isolated_rows(lengths, shared) if lengths else contextlib.nullcontext()
         # accelerate puts autocast around the whole model's forward, which is not called here.
         with isolated, cast("Any", self).accelerator.autocast():
             hidden = last_hidden(model, **inputs)
-        self._count(sum(lengths) if lengths else int(inputs["attention_mask"].sum()))
+        self._count(tokens_read or int(inputs["attention_mask"].sum()))
         tokens = (labels != NOT_LEARNED).sum() if num_items_in_batch is None else num_items_in_batch
         return answer_loss(hidden, model.get_output_embeddings(), labels, tokens)
 

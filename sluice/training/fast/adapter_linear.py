@@ -21,24 +21,22 @@ _Linear: Any = lora.Linear
 
 
 class _Adapted(_Function):
-    """W x + b + s B (A x) for each of some layers that read the same x.
+    """W x + b + B (s A x) for each of some layers that read the same x, as a tuple.
 
-    `frozen` has (W, b, s) for each; `learned` all A, then all B. What is returned is a tuple.
+    `frozen` has (W, b, s) for each; `down` is all s A, `ups` each B, both in the precision of x;
+    `learned` is what gets the gradients: all A, then all B.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Any, frozen: Any, *learned: Any) -> tuple[torch.Tensor, ...]:
-        count = len(frozen)
+    def forward(
+        ctx: Any, x: Any, frozen: Any, down: Any, ups: Any, *learned: Any
+    ) -> tuple[torch.Tensor, ...]:
         flat = x.reshape(-1, x.shape[-1])
-        # Converted anew each time: the fused AdamW does not raise a tensor's version, so nothing
-        # tells whether a converted copy still holds.
-        down = torch.cat([a.detach() for a in learned[:count]]).to(x.dtype)
-        ups = [b.detach().to(x.dtype) for b in learned[count:]]
         ranks = [up.shape[1] for up in ups]
         inner: Any = flat @ down.t()
         outs = [
-            torch.nn.functional.linear(flat, weight, bias).addmm_(part, up.t(), alpha=scale)
-            for (weight, bias, scale), part, up in zip(
+            torch.nn.functional.linear(flat, weight, bias).addmm_(part, up.t())
+            for (weight, bias, _), part, up in zip(
                 frozen, torch.split(inner, ranks, 1), ups, strict=True
             )
         ]
@@ -50,18 +48,13 @@ class _Adapted(_Function):
     def backward(ctx: Any, *slopes: Any) -> Any:
         x, inner, down, *ups = ctx.saved_tensors
         flat = [slope.reshape(-1, slope.shape[-1]) for slope in slopes]
-        of_inner = torch.empty_like(inner)
-        parts = zip(flat, ups, ctx.frozen, of_inner.split(ctx.ranks, 1), strict=True)
-        for slope, up, (_, _, scale), place in parts:
-            place.copy_((slope @ up).mul_(scale))
+        of_inner = torch.cat([slope @ up for slope, up in zip(flat, ups, strict=True)], 1)
         of_a = (of_inner.t() @ x).to(ctx.kind).split(ctx.ranks)
-        of_b = [
-            (slope.t() @ part).to(ctx.kind).mul_(scale)
-            for slope, part, (_, _, scale) in zip(
-                flat, inner.split(ctx.ranks, 1), ctx.frozen, strict=True
-            )
-        ]
-        return (_of_x(ctx, flat, of_inner, down), None, *of_a, *of_b)
+        for part, (_, _, scale) in zip(of_a, ctx.frozen, strict=True):
+            part.mul_(scale)
+        parts = torch.split(inner, ctx.ranks, 1)
+        of_b = [(slope.t() @ part).to(ctx.kind) for slope, part in zip(flat, parts, strict=True)]
+        return (_of_x(ctx, flat, of_inner, down), None, None, None, *of_a, *of_b)
 
 
 def _of_x(ctx: Any, slopes: Sequence[Any], of_inner: Any, down: Any) -> torch.Tensor | None:
@@ -77,28 +70,61 @@ class _Together:
     """Layers that may read the same input: the first one asked computes the outputs of all."""
 
     def __init__(self, layers: Sequence[Any], adapter: str) -> None:
-        self._layers, self._adapter = layers, adapter
+        self._layers = layers
+        self._frozen = tuple(
+            (layer.base_layer.weight, layer.base_layer.bias, layer.scaling[adapter])
+            for layer in layers
+        )
+        self.downs = [layer.lora_A[adapter].weight for layer in layers]
+        self.ups = [layer.lora_B[adapter].weight for layer in layers]
+        kind = self._frozen[0][0].dtype
+        self._down: Any = torch.cat([a.detach() for a in self.downs]).to(kind)
+        self._ups = tuple(b.detach().to(kind, copy=True) for b in self.ups)
         self._input: Any = None
         self._outputs: dict[int, Any] = {}
 
+    @property
+    def scales(self) -> list[float]:
+        """s of each layer."""
+        return [scale for _, _, scale in self._frozen]
+
+    @property
+    def copies(self) -> tuple[list[Any], list[Any]]:
+        """Where s A and B of each layer are kept in the precision of the products."""
+        return list(self._down.split([a.shape[0] for a in self.downs])), list(self._ups)
+
     def __call__(self, layer: Any, x: Any) -> Any:
         if self._input is not x or id(layer) not in self._outputs:
-            self._compute(x)
+            learned = (*self.downs, *self.ups)
+            outputs = _Adapted.apply(x, self._frozen, self._down, self._ups, *learned)
+            self._input = x
+            self._outputs = {id(ly): out for ly, out in zip(self._layers, outputs, strict=True)}
         out = self._outputs.pop(id(layer))
         if not self._outputs:
             self._input = None
         return out
 
-    def _compute(self, x: Any) -> None:
-        frozen = tuple(
-            (layer.base_layer.weight, layer.base_layer.bias, layer.scaling[self._adapter])
-            for layer in self._layers
-        )
-        learned = [layer.lora_A[self._adapter].weight for layer in self._layers]
-        learned += [layer.lora_B[self._adapter].weight for layer in self._layers]
-        outputs = _Adapted.apply(x, frozen, *learned)
-        self._input = x
-        self._outputs = {id(ly): out for ly, out in zip(self._layers, outputs, strict=True)}
+
+class _Copies:
+    """The adapters in the precision of the products, made anew before each forward pass.
+
+    Always: the fused AdamW does not raise a tensor's version, so nothing tells whether a copy
+    still holds.
+    """
+
+    def __init__(self, groups: Sequence[_Together]) -> None:
+        kept = [group.copies for group in groups]
+        self._downs = [copy for downs, _ in kept for copy in downs]
+        self._all = [*self._downs, *(copy for _, ups in kept for copy in ups)]
+        self._learned = [a.detach() for group in groups for a in group.downs]
+        self._learned += [b.detach() for group in groups for b in group.ups]
+        self._scales = [scale for group in groups for scale in group.scales]
+
+    def __call__(self, *_: Any) -> None:
+        if not self._all:
+            return
+        torch._foreach_copy_(self._all, self._learned)
+        torch._foreach_mul_(self._downs, self._scales)
 
 
 class _Fast:
@@ -167,12 +193,16 @@ def fast_adapters(model: Any) -> Generator[int]:
     """Compute plain LoRA layers as one operation within it; yields how many there are."""
     groups = _groups(model)
     layers = [layer for group in groups for layer in group]
-    for group in groups:
-        together = _Together(group, group[0].active_adapters[0])
+    together = [_Together(group, group[0].active_adapters[0]) for group in groups]
+    for group, computed in zip(groups, together, strict=True):
         for layer in group:
-            layer.forward = _Fast(layer, together)
+            layer.forward = _Fast(layer, computed)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    decoder = getattr(inner, "base_model", inner)
+    hook = decoder.register_forward_pre_hook(_Copies(together))
     try:
         yield len(layers)
     finally:
+        hook.remove()
         for layer in layers:
             del layer.forward

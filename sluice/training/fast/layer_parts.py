@@ -122,7 +122,7 @@ def _instead(place: Any, name: str, function: Any) -> Generator[None]:
 
 
 def _norm_of(module: Any) -> Callable[[Any], Any]:
-    ordinary = type(module).forward
+    ordinary: Any = type(module).forward
 
     def forward(x: Any) -> Any:
         weight = module.weight
@@ -134,7 +134,7 @@ def _norm_of(module: Any) -> Callable[[Any], Any]:
 
 
 def _gate_of(module: Any) -> Callable[[Any], Any]:
-    ordinary = type(module).forward
+    ordinary: Any = type(module).forward
 
     def forward(x: Any) -> Any:
         if not torch.is_grad_enabled():

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
-from sluice.training.fast import adapter_linear, answer_loss, isolated_attention
-from sluice.training.fast.flat_rows import flat_rows
+from sluice.training.fast import adapter_linear, answer_loss, isolated_attention, layer_parts
+from sluice.training.fast.flat_rows import flat_rows, pieces_of
 
 COMMON = {"vocab_size": 96, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 GATED = {**COMMON, "intermediate_size": 64, "num_key_value_heads": 2}
@@ -57,7 +59,7 @@ def batch_of(rows: list[list[int]]) -> dict[str, Any]:
 
 
 def flat_hidden(model: Any, batch: dict[str, Any]) -> torch.Tensor:
-    with isolated_attention.isolated_rows(batch["lengths"]):
+    with isolated_attention.isolated_rows(batch["lengths"], batch["shared"]):
         return answer_loss.last_hidden(
             model, input_ids=batch["input_ids"], position_ids=batch["position_ids"]
         )
@@ -117,6 +119,37 @@ def test_a_fast_step_has_the_loss_and_the_gradients_of_an_ordinary_one(family: s
         loss.backward()
     assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert_same(gradients(model), right, 2e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_all_rows_begin_with_is_computed_once_and_changes_nothing(family: str) -> None:
+    model = with_lora(build(family))
+    rows = [[9, 8, 7, 6, 5, 4, *row, *row] for row in ROWS]
+    batch = batch_of(rows)
+    # Six, but for the token that predicts the first learned one of the shortest row.
+    assert batch["shared"] == 5
+    assert batch["input_ids"].shape[1] < batch["tokens"] == sum(map(len, rows))
+    tokens = int((batch["labels"] != -100).sum())
+    expected = ordinary_loss(model, rows, tokens)
+    expected.backward()
+    right = gradients(model)
+    isolated_attention.use_isolated_attention(model.get_base_model())
+    head = model.get_output_embeddings()
+    with adapter_linear.fast_adapters(model), layer_parts.fast_parts(model):
+        for piece in pieces_of(batch):
+            hidden = flat_hidden(model, piece)
+            answer_loss.answer_loss(hidden, head, piece["labels"], tokens).backward()
+    assert_same(gradients(model), right, 5e-4)
+
+
+@given(st.lists(st.integers(2, 300), min_size=1, max_size=12), st.integers(0, 40))
+def test_pieces_of_a_batch_hold_each_row_once(lengths: list[int], begun: int) -> None:
+    rows = [[7] * begun + [100 + n] * (length + 2) for n, length in enumerate(lengths)]
+    batch = batch_of(rows)
+    pieces = pieces_of(batch)
+    assert sum(piece["tokens"] for piece in pieces) == batch["tokens"] == sum(map(len, rows))
+    learned = [label for piece in pieces for label in piece["labels"][0].tolist() if label >= 0]
+    assert sorted(learned) == sorted(label for label in batch["labels"][0].tolist() if label >= 0)
 
 
 def test_a_step_follows_the_optimizer() -> None:
