@@ -88,6 +88,16 @@ def _rotate(q: Any, k: Any, cos: Any, sin: Any, unsqueeze_dim: int = 1) -> tuple
     return _Rotated.apply(q, cos, sin), _Rotated.apply(k, cos, sin)
 
 
+def _rotation_of(place: Any) -> Callable[..., Any]:
+    ordinary = getattr(place, ROTATION)
+
+    def rotate(q: Any, k: Any, cos: Any, sin: Any, *args: Any, **kwargs: Any) -> Any:
+        whole = q.shape[-1] == k.shape[-1] == cos.shape[-1]  # else a part of each head is turned
+        return (_rotate if whole else ordinary)(q, k, cos, sin, *args, **kwargs)
+
+    return rotate
+
+
 @contextlib.contextmanager
 def fast_parts(model: Any) -> Generator[dict[str, int]]:
     """Compute these parts by hand within it, while gradients are wanted; yields how many of each.
@@ -104,13 +114,14 @@ def fast_parts(model: Any) -> Generator[dict[str, int]]:
         for module in gates:
             undo.enter_context(_instead(module, "forward", _gate_of(module)))
         for place in places:
-            undo.enter_context(_instead(place, ROTATION, _rotate))
+            undo.enter_context(_instead(place, ROTATION, _rotation_of(place)))
         yield {"norms": len(norms), "gates": len(gates), "rotations": len(places)}
 
 
 @contextlib.contextmanager
 def _instead(place: Any, name: str, function: Any) -> Generator[None]:
-    before = vars(place).get(name)
+    known: dict[str, Any] = place.__dict__
+    before = known.get(name)
     setattr(place, name, function)
     try:
         yield
@@ -122,7 +133,7 @@ def _instead(place: Any, name: str, function: Any) -> Generator[None]:
 
 
 def _norm_of(module: Any) -> Callable[[Any], Any]:
-    ordinary: Any = type(module).forward
+    ordinary: Any = module.__class__.forward
 
     def forward(x: Any) -> Any:
         weight = module.weight
@@ -134,7 +145,7 @@ def _norm_of(module: Any) -> Callable[[Any], Any]:
 
 
 def _gate_of(module: Any) -> Callable[[Any], Any]:
-    ordinary: Any = type(module).forward
+    ordinary: Any = module.__class__.forward
 
     def forward(x: Any) -> Any:
         if not torch.is_grad_enabled():
