@@ -1,4 +1,4 @@
-"""How much the environment of the trainer's process decides: OpenMP's waiting and glibc's memory.
+"""How much the environment of the trainer's process decides: waiting threads, memory, kernels kept.
 
     python -m benchmarks.training_environment [--rounds 3]
 
@@ -30,12 +30,15 @@ from sluice.training.request import TrainingRequest
 
 ROOT = Path(__file__).parent.parent
 ROWS, WARM_STEPS = 64, 2
-PLAIN = {"GOMP_SPINCOUNT": "", "GLIBC_TUNABLES": ""}
+KERNELS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+PLAIN = {"GOMP_SPINCOUNT": "", "GLIBC_TUNABLES": "", KERNELS: ""}
+KEPT = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"
 SIDES: dict[str, dict[str, str]] = {
     "plain": PLAIN,
     "threads sleep at once": PLAIN | {"OMP_WAIT_POLICY": "PASSIVE"},
     "threads spin briefly": PLAIN | {"GOMP_SPINCOUNT": COMPUTE["GOMP_SPINCOUNT"]},
-    "memory kept in huge pages": PLAIN | {"GLIBC_TUNABLES": COMPUTE["GLIBC_TUNABLES"]},
+    "memory kept in huge pages": PLAIN | {"GLIBC_TUNABLES": KEPT},
+    "few kernels kept": PLAIN | {KERNELS: COMPUTE[KERNELS]},
     "as shipped": COMPUTE,
 }
 

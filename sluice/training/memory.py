@@ -4,8 +4,8 @@ Bytes for each parameter, with T parameters trained out of P:
 
     weights      4 fp32, 2 bf16, 0.516 nf4 (4 bits, and 0.127 bits of constants after double
                  quantisation: Dettmers et al. 2023), 1.002 int8; embeddings are never quantised
-    gradients    as the trained weights: 4 fp32, 2 bf16; adapters are trained in fp32
-    optimizer    AdamW keeps two numbers of the weights' type; 8-bit AdamW two bytes and two fp32
+    gradients    4: what is trained is fp32, and with `full` and `hybrid` the whole base is
+    optimizer    AdamW keeps two numbers of the weights' type: 8; 8-bit AdamW two bytes and two fp32
                  constants for each block of 256 (Dettmers et al. 2022)
     DeepSpeed    in bf16 keeps fp32 weights and fp32 AdamW beside them: 12 (Rajbhandari et al. 2020)
 
@@ -25,6 +25,7 @@ import math
 from dataclasses import asdict, dataclass
 
 from sluice.recipe import TrainingSection
+from sluice.training.methods.catalogue import METHODS
 from sluice.training.model_shape import ModelShape
 
 BYTES = {"fp32": 4.0, "bf16": 2.0, "nf4": 4.127 / 8, "int8": 1.002}
@@ -107,10 +108,9 @@ def _states(
     shape: ModelShape, settings: TrainingSection, precision: str, optimizer: str
 ) -> dict[str, float]:
     trained = trained_parameters(shape, settings)
-    full = settings.method == "full"
-    number = BYTES[precision] if full else BYTES["fp32"]
+    full, number = settings.method == "full", BYTES["fp32"]
     states = STATES["adamw_8bit"] if optimizer == "adamw_8bit" else STATES["adamw"] * number
-    if settings.launcher.strategy == "deepspeed" and precision == "bf16":
+    if _rounds_what_is_trained(settings, precision):
         number, states = BYTES["bf16"], 12.0
     adapters = 0.0 if full else trained * number
     return {
@@ -120,7 +120,14 @@ def _states(
     }
 
 
+def _rounds_what_is_trained(settings: TrainingSection, precision: str) -> bool:
+    """DeepSpeed's bf16 mode makes all weights bf16, and keeps fp32 ones beside them for AdamW."""
+    return settings.launcher.strategy == "deepspeed" and precision == "bf16"
+
+
 def _weights(shape: ModelShape, settings: TrainingSection, precision: str) -> float:
+    if METHODS[settings.method].whole and not _rounds_what_is_trained(settings, precision):
+        return shape.parameters * BYTES["fp32"]  # `whole.widen`
     if settings.method != "qlora":
         return shape.parameters * BYTES[precision]
     quantised = shape.parameters - shape.embeddings

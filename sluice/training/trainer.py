@@ -26,6 +26,7 @@ from sluice.training.rows import NOT_LEARNED
 # Typed in part only.
 pt_utils: Any = transformers.trainer_pt_utils
 ordinary: Any = SFTTrainer
+_torch: Any = torch
 
 
 class RowsByLength(Sampler[int]):
@@ -114,6 +115,18 @@ class Trainer(SFTTrainer):
         return torch.stack(steps).sum()
 
     _training_step: Any = ordinary.training_step
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """As ordinary, in three operations instead of three for each of hundreds of adapters."""
+        if self.plan.adapters is not None:
+            return self._clip_usual(model)
+        found = [p.grad for p in self._learner.parameters() if p.grad is not None]
+        length = torch.stack(_torch._foreach_norm(found)).norm()
+        limit: float = self.args.max_grad_norm
+        _torch._foreach_mul_(found, (limit / (length + 1e-6)).clamp(max=1.0))
+        return length
+
+    _clip_usual: Any = ordinary._clip_grad_norm
 
     def _count(self, tokens: int) -> None:
         """What TRL counts for its logs."""

@@ -18,6 +18,7 @@ from peft.tuners import lora
 
 _Function: Any = torch.autograd.Function  # typed in part only
 _Linear: Any = lora.Linear
+_torch: Any = torch
 
 
 class _Adapted(_Function):
@@ -123,8 +124,8 @@ class _Copies:
     def __call__(self, *_: Any) -> None:
         if not self._all:
             return
-        torch._foreach_copy_(self._all, self._learned)
-        torch._foreach_mul_(self._downs, self._scales)
+        _torch._foreach_copy_(self._all, self._learned)
+        _torch._foreach_mul_(self._downs, self._scales)
 
 
 class _Fast:
