@@ -121,7 +121,7 @@ class Trainer(SFTTrainer):
         if self.plan.adapters is not None:
             return self._clip_usual(model)
         found = [p.grad for p in self._learner.parameters() if p.grad is not None]
-        length = torch.stack(_torch._foreach_norm(found)).norm()
+        length: Any = _torch.stack(_torch._foreach_norm(found)).norm()
         limit: float = self.args.max_grad_norm
         _torch._foreach_mul_(found, (limit / (length + 1e-6)).clamp(max=1.0))
         return length
