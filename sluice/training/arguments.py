@@ -46,6 +46,8 @@ def arguments_of(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         optim=choices.optimizer,
+        torch_compile=choices.compile,
+        padding_free=choices.padding_free,
         seed=settings.seed,
         data_seed=settings.seed,
         eval_strategy=strategy,

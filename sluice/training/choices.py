@@ -15,6 +15,7 @@ from sluice.training.launch import group
 from sluice.training.loading import use_threads
 from sluice.training.memory import trained_parameters
 from sluice.training.memory_choice import SAID, Why, Work, fitting
+from sluice.training.methods.catalogue import METHODS
 
 COMPILE_SECONDS = 120.0  # a few minutes at most; for one decoder layer, compiled once
 COMPILE_GAIN = 0.1  # of the time; an assumption, not measured
@@ -76,7 +77,8 @@ def decided(
     threads = _threads(settings, machine)
     optimizer, checkpointing = fitting(settings, machine, work, precision.taken)
     compiled = _compile(settings, machine, work)
-    padding = _padding(attention.taken, isolated=isolated)
+    before = METHODS[settings.method].before_prompt
+    padding = _padding(attention.taken, isolated=isolated, before_prompt=before)
     tf32 = machine.capability is not None and machine.capability >= (8, 0)
     reasons = (precision, attention, padding, threads, optimizer, checkpointing, compiled)
     return Choices(
@@ -132,7 +134,9 @@ def _attention(settings: TrainingSection, machine: Machine) -> Why:
     return Why("attention", "sdpa", "version 3 of flash attention needs a Hopper GPU (9.0)")
 
 
-def _padding(attention: str, *, isolated: bool) -> Why:
+def _padding(attention: str, *, isolated: bool, before_prompt: bool = False) -> Why:
+    if before_prompt:  # PEFT drops the position ids that would tell rows apart
+        return Why("padding", "on", "what is learned stands before each row")
     if attention.startswith("flash_attention"):
         return Why("padding", "off", "flash attention keeps rows apart by their lengths")
     if isolated:

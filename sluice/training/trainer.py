@@ -16,9 +16,10 @@ from trl.trainer.sft_trainer import SFTTrainer
 from sluice.training.fast.adapter_linear import fast_adapters
 from sluice.training.fast.answer_loss import answer_loss, last_hidden
 from sluice.training.fast.flat_rows import flat_rows, pieces_of
+from sluice.training.fast.inner import inner_model
 from sluice.training.fast.isolated_attention import isolated_rows, use_isolated_attention
 from sluice.training.fast.layer_parts import fast_parts
-from sluice.training.fast.plan import Plan, inner_model, plan_for
+from sluice.training.fast.plan import Plan, plan_for
 from sluice.training.launch.filler import filled
 from sluice.training.methods.resuming import restored
 from sluice.training.rows import NOT_LEARNED
@@ -70,6 +71,7 @@ class Trainer(SFTTrainer):
             processes=settings.world_size,
             checkpointing=settings.gradient_checkpointing,
             rounded=settings.bf16,
+            compiled=settings.torch_compile,
         )
         if self.plan.flat_rows is None:
             use_isolated_attention(inner_model(model))

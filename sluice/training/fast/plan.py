@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sluice.training.fast import adapter_linear, answer_loss, isolated_attention
+from sluice.training.fast.inner import inner_model
 
 _SEVERAL = "several processes train together, which the ordinary loss keeps in step"
 _GPU = "on a GPU TRL's own loss and kernels are used"
 _AGAIN = "activations are computed twice"
 _ROUNDED = "weights are trained in fp32 and rounded for each product, which autocast does"
+_COMPILED = "the recipe has the model compiled instead"
 _EXPERTS = "a mixture of experts adds a loss of its own"
 
 
@@ -30,9 +32,14 @@ class Plan:
         return {piece: reason for piece, reason in pieces.items() if reason}
 
 
-def plan_for(model: Any, *, processes: int, checkpointing: bool, rounded: bool) -> Plan:
-    """What applies to a model that is ready to be trained; `rounded`: under autocast."""
-    reason = _never(model, processes)
+def plan_for(
+    model: Any, *, processes: int, checkpointing: bool, rounded: bool, compiled: bool
+) -> Plan:
+    """What applies to a model that is ready to be trained.
+
+    `rounded`: under autocast. `compiled`: by PyTorch, which sees no more than the model's forward.
+    """
+    reason = _COMPILED if compiled else _never(model, processes)
     if reason:
         return Plan(reason, reason, reason, reason)
     loss = answer_loss.applies(model)
@@ -54,8 +61,3 @@ def _never(model: Any, processes: int) -> str | None:
     ):
         return _EXPERTS
     return None
-
-
-def inner_model(model: Any) -> Any:
-    """The model of transformers' own, beneath an adapter if there is one."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sluice.errors import TrainingError
 from sluice.recipe import TrainingSection
+from sluice.training.arguments import arguments_of
 from sluice.training.choices import Choices, choose, decided, without_padding
 from sluice.training.hardware import Machine, probed
 from sluice.training.memory_choice import Work
@@ -182,3 +184,19 @@ def test_every_choice_says_why_on_this_machine_too() -> None:
     assert len({why.about for why in choices.reasons}) == len(choices.reasons) == 7
     assert all(why.reason for why in choices.reasons)
     assert choices.to_json()["threads"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")  # transformers
+def test_what_is_chosen_is_what_the_trainer_is_told(tmp_path: Path) -> None:
+    for machine, settings in ((SERVER, {"compile": "on"}), (SERVER, {"compile": "off"})):
+        section = TrainingSection.model_validate(settings)
+        choices = decided(section, machine, WORK)
+        told = arguments_of(section, choices, tmp_path, has_validation=False)
+        assert (told.torch_compile, told.padding_free) == (choices.compile, choices.padding_free)
+    free = decided(TrainingSection(), SERVER, WORK, isolated=True)
+    assert arguments_of(TrainingSection(), free, tmp_path, has_validation=False).padding_free
+
+
+def test_rows_with_vectors_before_them_are_padded_on_any_machine() -> None:
+    assert not chosen(A100, method="prompt").padding_free
+    assert "stands before each row" in reason(chosen(A100, method="prefix"), "padding")

@@ -210,3 +210,17 @@ def test_a_request_is_left_for_whoever_looks_why(
     (work,) = (p for p in (place.lake.root / "work").iterdir() if p.name.startswith("train-"))
     assert read_json(work / "request.json")["settings"]["rank"] == 4
     assert trainers() == []
+
+
+@pytest.mark.slow
+def test_a_compiled_training_learns_what_another_does(base: Path, tmp_path: Path) -> None:
+    """The first two losses are those of one step; later ones drift with the last digits."""
+    events: list[Event] = []
+    place = placed(tmp_path, base)
+    model = place.train(events.append, compile="on", epochs=1)
+    usual: list[Event] = []
+    placed(tmp_path / "usual", base).train(usual.append, epochs=1)
+    first = [[e["loss"] for e in found if e["kind"] == "step"][:2] for found in (events, usual)]
+    assert first[0] == pytest.approx(first[1], rel=1e-4)
+    ways = place.lake.manifest(model)["training"]["ordinary_ways"]
+    assert set(ways.values()) == {"the recipe has the model compiled instead"}
