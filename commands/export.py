@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 4 * 3600.0
 
 
 def export(
-    version: Annotated[str, typer.Argument(help="Number of the registered version.")],
+    version: Annotated[str, typer.Argument(help="Number or alias of the registered version.")],
     output: Annotated[Path, typer.Option("--output", help="Folder to write; must not exist.")],
     merged: Annotated[
         bool, typer.Option("--merged", help="Make an adapter part of the base's weights.")
@@ -21,24 +21,16 @@ def export(
     import shutil
 
     from commands.console import console
+    from commands.recorded_version import verified_version
     from sluice.child_process import run_module
     from sluice.errors import SluiceError
     from sluice.home import Home, cache_dir
-    from sluice.home_recipe import home_recipe
-    from sluice.refs import Ref
-    from sluice.registry.versions import by_number
-    from sluice.registry_location import tracking_uri
-    from sluice.stack.local import point_at_stack
     from sluice.training.artifact import TrainedModel
 
     home = Home.current()
-    recipe, _ = home_recipe(home)
-    point_at_stack(home)
     if output.exists():
         raise SluiceError(f"{output} exists. Name a folder that does not, or move that one away.")
-    found = by_number(tracking_uri(home), recipe.model.name, version)
-    model = Ref(found.uri, found.digest)
-    home.lake.verify(model)
+    found, model = verified_version(home, version)
     folder = home.lake.path(model)
     request = {
         "folder": str(folder),
@@ -59,8 +51,8 @@ def export(
         )
     shutil.rmtree(work, ignore_errors=True)
     console.print(
-        f"[green]✓[/] version {version} ({manifest['method']}) is in {output}; its logits differ "
-        f"from the trained model's by up to {manifest['largest_logit_difference']:.2g}"
+        f"[green]✓[/] version {found.version} ({manifest['method']}) is in {output}; its logits "
+        f"differ from the trained model's by up to {manifest['largest_logit_difference']:.2g}"
     )
     if not merged and (output / "adapter_config.json").exists():
         console.print(f"It is an adapter: put it on {manifest['base']}.")

@@ -53,20 +53,28 @@ def recorded_version(home: Home, wanted: str) -> Recorded:
         IntegrityError: its model is not in the lake any more, or was changed.
         SluiceError: it does not say what it was made of.
     """
-    point_at_stack(home)
-    name = home_recipe(home)[0].model.name
-    version = _version(tracking_uri(home), name, wanted)
-    lake = home.lake
-    lake.verify(Ref(version.uri, version.digest))
-    model = version.reference(TrainedModel.read(lake.root / version.uri))
-    facts: dict[str, Any] | None = lake.manifest(model).get(PROVENANCE)
+    version, model = verified_version(home, wanted)
+    facts: dict[str, Any] | None = home.lake.manifest(model).get(PROVENANCE)
     if not facts or not facts["data"]:
         raise SluiceError(
-            f"Version {version.version} of {name} does not say which batches and settings it was "
-            "made with: an older Sluice trained it. It cannot be made again by itself; "
+            f"Version {version.version} of {version.name} does not say which batches and settings "
+            "it was made with: an older Sluice trained it. It cannot be made again by itself; "
             "`sluice run` trains a version that can."
         )
     return Recorded(version, model, facts)
+
+
+def verified_version(home: Home, wanted: str) -> tuple[Version, ModelRef]:
+    """A version by its number or alias, and its model, whose bytes are those of its digest.
+
+    Raises:
+        RegistryError: there is no such version.
+        IntegrityError: its model is not in the lake any more, or was changed.
+    """
+    point_at_stack(home)
+    version = _version(tracking_uri(home), home_recipe(home)[0].model.name, wanted)
+    home.lake.verify(Ref(version.uri, version.digest))
+    return version, version.reference(TrainedModel.read(home.lake.root / version.uri))
 
 
 def _version(uri: str, name: str, wanted: str) -> Version:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_training import request_on
 from transformers import set_seed
 
 from sluice.data.record import Message, Record, content_id
@@ -145,18 +146,13 @@ class Bench:
         start: Path | None = None,
         base: Path | None = None,
     ) -> TrainingRequest:
-        return TrainingRequest(
-            base="package:tiny/tiny.gguf",
-            base_folder=str(base or self.base),
-            system_prompt=None,
-            chat_template=None,
-            remote_code=False,
-            train="",
-            validation="",
-            settings=settings,
-            start=str(start) if start else None,
-            work=str(folder / "work"),
-            out=str(folder / "model"),
+        return request_on(
+            base or self.base,
+            settings,
+            folder / "work",
+            folder / "model",
+            name="package:tiny/tiny.gguf",
+            start=start,
         )
 
     def facts(self, settings: TrainingSection, precision: str) -> TrainedModel:

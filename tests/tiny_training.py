@@ -86,6 +86,32 @@ def placed(folder: Path, base: Path | str, count: int = 24, validation: int = 4)
     return Place(lake, dataset, base)
 
 
+def request_on(
+    base: Path,
+    settings: TrainingSection,
+    work: Path,
+    out: Path,
+    *,
+    name: str | None = None,
+    start: Path | None = None,
+    remote_code: bool = False,
+) -> TrainingRequest:
+    """A request without rows, for a trainer's pieces in the test's own process."""
+    return TrainingRequest(
+        base=name or str(base),
+        base_folder=str(base),
+        system_prompt=None,
+        chat_template=None,
+        remote_code=remote_code,
+        train="",
+        validation="",
+        settings=settings,
+        start=str(start) if start else None,
+        work=str(work),
+        out=str(out),
+    )
+
+
 def request_for(place: Place, work: Path, out: Path, **settings: Any) -> TrainingRequest:
     """What the trainer's process is asked for, with folders of the caller's."""
     recipe = place.recipe(**settings)

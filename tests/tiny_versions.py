@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from tiny_models import build_tiny_base
+from tiny_training import request_on
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from sluice.lake import Lake
@@ -23,7 +24,6 @@ from sluice.training.chat import chat_digest, stop_ids
 from sluice.training.loading import load_base, load_tokenizer
 from sluice.training.methods.apply import with_method
 from sluice.training.methods.catalogue import METHODS
-from sluice.training.request import TrainingRequest
 from sluice.training.saving import save_model
 
 SIZES = {"rank": 4, "alpha": 8}
@@ -62,7 +62,7 @@ def build_version(
         tokenizer.chat_template = chat_template or tokenizer.chat_template
         model = with_method(load_base(base, "fp32", quantization=quantization), section, tokenizer)
         _move(model, method)
-        request = _request(base, section, out)
+        request = request_on(base, section, out, out)
         save_model(model, tokenizer, request, out)
         facts = TrainedModel(
             base=str(base),
@@ -92,19 +92,3 @@ def _move(model: Any, method: str) -> None:
         for weights in model.parameters():
             if weights.requires_grad and weights.is_floating_point():
                 weights.add_(torch.randn_like(weights) * far)
-
-
-def _request(base: Path, settings: TrainingSection, out: Path) -> TrainingRequest:
-    return TrainingRequest(
-        base=str(base),
-        base_folder=str(base),
-        system_prompt=None,
-        chat_template=None,
-        remote_code=False,
-        train="",
-        validation="",
-        settings=settings,
-        start=None,
-        work=str(out),
-        out=str(out),
-    )

@@ -10,9 +10,7 @@ from typing import Any
 from sluice.evaluation.request import EvaluationRequest, ModelToScore
 from sluice.training.artifact import ADAPTER, TOKENIZER, TrainedModel
 from sluice.training.loading import load_tokenizer, load_trained
-from sluice.training.shared_weights import SharedWeights
-
-Form = tuple[str, str | None]  # precision and quantisation
+from sluice.training.shared_weights import Form, SharedWeights
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,8 @@ from sluice.training.artifact import ADAPTER, TOKENIZER, TrainedModel
 from sluice.training.base_model import BaseModel
 from sluice.training.chat import require_same_chat
 from sluice.training.loading import load_tokenizer, load_trained
-from sluice.training.shared_weights import SharedWeights
+from sluice.training.shared_weights import Form, SharedWeights
 from sluice.training.templates import with_template
-
-Form = tuple[str, str | None]  # precision and quantisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ from sluice.serving.settings import GatewaySettings
 from sluice.training.artifact import PROBE
 from sluice.training.base_model import resolve_base
 from sluice.training.chat import prompt_ids
-from sluice.training.loading import chosen_precision, use_threads
+from sluice.training.hardware import chosen_precision
+from sluice.training.loading import use_threads
 
 T = TypeVar("T")
 

@@ -73,6 +73,13 @@ def probed(processes: int = 1) -> Machine:
     )
 
 
+def chosen_precision(precision: str) -> str:
+    """`fp32` or `bf16`; `auto` is bf16 where this machine computes in it, else fp32."""
+    if precision != "auto":
+        return precision
+    return "bf16" if probed().computes_bf16 else "fp32"
+
+
 def _flash_attention() -> tuple[int, ...]:
     packages = {2: "flash_attn", 3: "flash_attn_interface"}
     return tuple(n for n, name in packages.items() if importlib.util.find_spec(name) is not None)

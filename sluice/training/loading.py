@@ -21,24 +21,6 @@ AutoTokenizer: Any = transformers.AutoTokenizer
 BitsAndBytesConfig: Any = transformers.BitsAndBytesConfig
 PeftModel: Any = peft.PeftModel
 _tensors: Any = safetensors.torch
-BF16_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
-
-
-def chosen_precision(precision: str) -> str:
-    """`fp32` or `bf16`; `auto` is bf16 where the hardware computes in it, else fp32."""
-    if precision != "auto":
-        return precision
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    return "bf16" if _cpu_flags() & BF16_CPU_FLAGS else "fp32"
-
-
-def _cpu_flags() -> set[str]:
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return set()
-    line = next((x for x in info.read_text().splitlines() if x.startswith("flags")), "")
-    return set(line.split())
 
 
 def use_threads(threads: int | None) -> int:

@@ -14,6 +14,8 @@ from typing import Any
 
 from sluice.training.loading import load_base, with_adapter
 
+Form = tuple[str, str | None]  # precision and quantisation of a base's weights
+
 
 class SharedWeights:
     """A base model whose weights are held once, however many models compute with them."""

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from peft.tuners import lora
 
+from sluice.training.fast.inner import inner_model
+
 _Function: Any = torch.autograd.Function  # typed in part only
 _Linear: Any = lora.Linear
 _torch: Any = torch
@@ -198,7 +200,7 @@ def fast_adapters(model: Any) -> Generator[int]:
     for group, computed in zip(groups, together, strict=True):
         for layer in group:
             layer.forward = _Fast(layer, computed)
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = inner_model(model)
     decoder = getattr(inner, "base_model", inner)
     hook = decoder.register_forward_pre_hook(_Copies(together))
     try:

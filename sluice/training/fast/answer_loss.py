@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
-IGNORED = -100
+from sluice.training.fast.inner import inner_model
+from sluice.training.rows import NOT_LEARNED
+
 # Rows of one matrix product with the head: many for speed, few so that little is padded. Always the
 # same two: for each size oneDNN keeps a copy of the head in an order of its own.
 PRODUCT_ROWS = (256, 64)
@@ -82,7 +84,7 @@ def _loss_and_slope(logits: Any, labels: Any, factor: float, *, slope: bool) -> 
     total = torch.zeros((), dtype=torch.float32)
     for part, label in zip(logits.split(rows), labels.split(rows), strict=True):
         logs = torch.log_softmax(part, 1, dtype=torch.float32)
-        counted = (label != IGNORED)[:, None].to(torch.float32)  # 0 for filler
+        counted = (label != NOT_LEARNED)[:, None].to(torch.float32)  # 0 for filler
         chosen = label.clamp(min=0)[:, None]
         total -= (logs.gather(1, chosen) * counted).sum()
         if slope:
@@ -104,20 +106,19 @@ def answer_loss(
         labels: token ids, (rows, positions); -100 where nothing is learned.
         tokens: what the sum is divided by: the answer tokens of the whole optimizer step.
     """
-    flat = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED).reshape(-1)
-    kept = (flat != IGNORED).nonzero()[:, 0]
+    flat = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=NOT_LEARNED).reshape(-1)
+    kept = (flat != NOT_LEARNED).nonzero()[:, 0]
     chosen = hidden.reshape(-1, hidden.shape[-1]).index_select(0, kept)
     filler = _filled(len(kept)) - len(kept)
     chosen = torch.nn.functional.pad(chosen, (0, 0, 0, filler))
-    wanted = torch.nn.functional.pad(flat[kept], (0, filler), value=IGNORED)
+    wanted = torch.nn.functional.pad(flat[kept], (0, filler), value=NOT_LEARNED)
     factor = 1.0 / max(float(tokens), 1.0)
     return _SummedLoss.apply(chosen, head.weight, head.bias, wanted, factor)
 
 
 def last_hidden(model: Any, **inputs: Any) -> torch.Tensor:
     """The last layer's output of a causal language model, with a PEFT adapter or without."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return inner.base_model(**inputs, use_cache=False).last_hidden_state
+    return inner_model(model).base_model(**inputs, use_cache=False).last_hidden_state
 
 
 def applies(model: Any) -> str | None:

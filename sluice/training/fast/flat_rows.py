@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from sluice.training.fast.answer_loss import IGNORED
 from sluice.training.fast.isolated_attention import positions_of
+from sluice.training.rows import NOT_LEARNED
 
 IN_PLACES = ("input_ids", "labels", "position_ids")
 PIECE_TOKENS = 1024  # measured: below, matrix products lose speed; above, only memory is gained
@@ -34,7 +34,7 @@ def flat_rows(rows: list[dict[str, Any]]) -> dict[str, Any]:
     lengths = [len(tokens) for tokens in own]
     return {
         "input_ids": torch.tensor([ids]),
-        "labels": torch.tensor([[IGNORED] * shared + labels]),
+        "labels": torch.tensor([[NOT_LEARNED] * shared + labels]),
         "position_ids": positions_of(lengths, shared),
         "shared": shared,
         "lengths": lengths,
@@ -44,7 +44,7 @@ def flat_rows(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _labels(row: dict[str, Any], shared: int) -> list[int]:
     # What stands before a row's first token here is another row's last.
-    return [IGNORED, *list(row["labels"])[shared + 1 :]]
+    return [NOT_LEARNED, *list(row["labels"])[shared + 1 :]]
 
 
 def _shared(rows: list[dict[str, Any]]) -> int:
@@ -62,7 +62,7 @@ def _shared(rows: list[dict[str, Any]]) -> int:
 
 
 def _first_learned(labels: list[int]) -> int:
-    return next((i for i, label in enumerate(labels) if label != IGNORED), len(labels))
+    return next((i for i, label in enumerate(labels) if label != NOT_LEARNED), len(labels))
 
 
 def pieces_of(batch: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from tiny_models import FAMILIES, build_tiny_carried, build_tiny_family
+from tiny_training import request_on
 
 from sluice.data.record import Message, Record, content_id
 from sluice.errors import TrainingError
@@ -27,7 +28,6 @@ from sluice.training.loading import load_again, load_base, load_tokenizer
 from sluice.training.methods.apply import with_method
 from sluice.training.probe import probe_logits, require_same
 from sluice.training.remote_code import code_digest
-from sluice.training.request import TrainingRequest
 from sluice.training.rows import longest_row, tokenised
 from sluice.training.saving import save_model
 from sluice.training.templates import with_template
@@ -73,19 +73,7 @@ def records(count: int) -> list[Record]:
 def trained_on(base: Path, folder: Path, *, remote_code: bool = False) -> Trained:
     """Three steps by the same pieces as the trainer's process, in this one."""
     work, out = folder / "work", folder / "out"
-    request = TrainingRequest(
-        base=str(base),
-        base_folder=str(base),
-        system_prompt=None,
-        chat_template=None,
-        remote_code=remote_code,
-        train="",
-        validation="",
-        settings=SETTINGS,
-        start=None,
-        work=str(work),
-        out=str(out),
-    )
+    request = request_on(base, SETTINGS, work, out, remote_code=remote_code)
     choices = choose(SETTINGS)
     torch.manual_seed(SETTINGS.seed)
     tokenizer = with_template(load_tokenizer(base), None)
